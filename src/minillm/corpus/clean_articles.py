@@ -1,0 +1,62 @@
+"""Turn raw wiki pages into plain, normalised text, and say of each page what kind it is.
+
+Nothing is dropped here: selection needs to see and count every page.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import py3langid
+import pyarrow.parquet as pq
+
+from minillm.corpus import wikitext
+from minillm.corpus.tables import CLEAN, IDENTITY, write_table
+from minillm.stage import run_stage
+from minillm.text import normalise
+
+# Names of the template that marks a disambiguation page, in the Wikipedias this was tried on.
+DISAMBIGUATION = {"desambiguación", "desambiguacion", "desambig", "des", "disambiguation", "disambig"}
+LANGUAGE_SAMPLE = 3_000  # characters are enough to tell a language
+
+
+def clean_articles(raw: Path, language: str, output: Path) -> None:
+    """Render every page of a raw shard; `language` chooses the wiki's namespaces and templates."""
+    pages = pq.read_table(raw).to_pylist()
+    write_table(output, (clean_page(page, language) for page in pages), CLEAN)
+
+
+def clean_page(page: dict[str, Any], language: str) -> dict[str, Any]:
+    """One row of `tables.CLEAN` from one row of `tables.RAW`."""
+    row: dict[str, Any] = {name: page[name] for name, _ in IDENTITY}
+    row |= {"kind": kind_of(page), "text": "", "language": "", "characters": 0, "words": 0}
+    row |= {"sections": 0, "list_share": 0.0, "unrendered": []}
+    if row["kind"] == "article":
+        rendered = wikitext.render(page["wikitext"], language)
+        text = normalise(rendered.text)
+        row |= {
+            "text": text,
+            "language": py3langid.classify(text[:LANGUAGE_SAMPLE])[0] if text else "",
+            "characters": len(text),
+            "words": len(text.split()),
+            "sections": rendered.sections,
+            "list_share": wikitext.list_share(page["wikitext"]),
+            "unrendered": list(rendered.unrendered),
+        }
+    return row
+
+
+def kind_of(page: dict[str, Any]) -> str:
+    """Why a page is not an article, or `article`."""
+    if page["namespace"] != 0:
+        return "namespace"
+    if page["content_model"] != "wikitext":
+        return "content_model"
+    if wikitext.redirect_target(page["wikitext"]) is not None:
+        return "redirect"
+    if DISAMBIGUATION.intersection(wikitext.template_names(page["wikitext"])):
+        return "disambiguation"
+    return "article"
+
+
+if __name__ == "__main__":
+    run_stage(clean_articles)

@@ -1,0 +1,216 @@
+"""Read a MediaWiki XML export of any size into shards of raw pages.
+
+The export is read as a stream (plain, .bz2, .gz or .xz), so that memory stays bounded whatever its size. Every page's
+SHA-1 is verified; a DOCTYPE is refused, since no MediaWiki export has one and entity bombs need one. Of a page with
+several revisions the newest is kept.
+"""
+
+import bz2
+import gzip
+import hashlib
+import logging
+import lzma
+import urllib.parse
+import xml.parsers.expat
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from minillm.corpus.tables import RAW
+from minillm.files import replacing
+from minillm.stage import run_stage
+
+_log = logging.getLogger(__name__)
+
+CHUNK = 1 << 18  # bytes of XML handed to the parser at once
+LONGEST_PAGE = 16 << 20  # characters; MediaWiki allows 2 MiB of wikitext
+ROWS_AT_ONCE = 100  # rows a shard collects before it writes them
+
+
+def read_dump(dump: Path, licence: str, real_revision_ids: bool, output: list[Path]) -> None:
+    """Write the pages of `dump` to the Parquet files `output`, page after page in turn.
+
+    `real_revision_ids` says whether the export's ids are the wiki's own: only then a URL may name the revision,
+    otherwise it names the title. Raises ValueError, naming the file and the page, if the dump is missing, cut
+    short, not a MediaWiki export, has a DOCTYPE or holds a page whose text does not match its SHA-1.
+    """
+    with ExitStack() as stack:
+        writers = []
+        for path in output:
+            temporary = stack.enter_context(replacing(path))
+            writers.append(stack.enter_context(pq.ParquetWriter(temporary, RAW, compression="zstd")))
+        batches: list[list[dict[str, Any]]] = [[] for _ in output]
+        pages = 0
+        for page in read_pages(dump, real_revision_ids):
+            batch = batches[pages % len(output)]
+            batch.append({**page, "licence": licence})
+            if len(batch) == ROWS_AT_ONCE:
+                writers[pages % len(output)].write_table(pa.Table.from_pylist(batch, schema=RAW))
+                batch.clear()
+            pages += 1
+        for writer, batch in zip(writers, batches, strict=True):
+            writer.write_table(pa.Table.from_pylist(batch, schema=RAW))
+    _log.info("%s: %d pages", dump, pages)
+
+
+def read_pages(dump: Path, real_revision_ids: bool = False) -> Iterator[dict[str, Any]]:
+    """The pages of an export one by one, with the columns of `tables.RAW` except the licence."""
+    handler = _ExportHandler(str(dump))
+    parser = xml.parsers.expat.ParserCreate(namespace_separator=" ")
+    parser.buffer_text = True
+    parser.StartElementHandler = handler.start
+    parser.EndElementHandler = handler.end
+    parser.CharacterDataHandler = handler.characters
+    parser.StartDoctypeDeclHandler = handler.doctype
+    try:
+        with _open(dump) as stream:
+            while chunk := stream.read(CHUNK):
+                parser.Parse(chunk, False)
+                for page in handler.take():
+                    yield _with_url(page, handler.base, real_revision_ids)
+            parser.Parse(b"", True)
+    except FileNotFoundError:
+        raise ValueError(f"dump not found: {dump}; give its path with --config dump=PATH") from None
+    except (EOFError, zlib.error) as error:
+        raise ValueError(f"{dump} ends in the middle, {handler.place()}; download it again ({error})") from error
+    except xml.parsers.expat.ExpatError as error:
+        if error.code == xml.parsers.expat.errors.codes[xml.parsers.expat.errors.XML_ERROR_NO_ELEMENTS]:
+            raise ValueError(f"{dump} ends in the middle, {handler.place()}; download it again") from error
+        raise ValueError(f"{dump} is not well-formed XML, {handler.place()}: {error}") from error
+    except (OSError, lzma.LZMAError) as error:
+        raise ValueError(f"{dump} cannot be read, {handler.place()}: {error}") from error
+    for page in handler.take():
+        yield _with_url(page, handler.base, real_revision_ids)
+
+
+def _open(dump: Path) -> Any:
+    openers: dict[str, Callable[..., Any]] = {".bz2": bz2.open, ".gz": gzip.open, ".xz": lzma.open}
+    return openers.get(dump.suffix, open)(dump, "rb")
+
+
+def _with_url(page: dict[str, Any], base: str, real_revision_ids: bool) -> dict[str, Any]:
+    """Add the address of the article; a corpus whose export names no wiki has none."""
+    if not base:
+        return {**page, "url": ""}
+    address = urllib.parse.urlsplit(base)
+    if real_revision_ids:
+        return {**page, "url": f"{address.scheme}://{address.netloc}/w/index.php?oldid={page['rev_id']}"}
+    title = urllib.parse.quote(page["title"].replace(" ", "_"), safe="/:(),")
+    return {**page, "url": f"{address.scheme}://{address.netloc}/wiki/{title}"}
+
+
+class _ExportHandler:
+    """Collects pages from the parser's events. Elements are matched by local name: the schema's number changes."""
+
+    def __init__(self, dump: str) -> None:
+        self.dump = dump
+        self.base = ""  # address of the wiki's main page, from <siteinfo>
+        self.done: list[dict[str, Any]] = []
+        self.path: list[str] = []
+        self.page: dict[str, Any] = {}
+        self.revision: dict[str, str] = {}
+        self.pieces: list[str] = []
+        self.length = 0
+        self.count = 0
+
+    def doctype(self, *_: object) -> None:
+        raise ValueError(f"{self.dump} has a DOCTYPE, which no MediaWiki export has: refused, since it can hide a bomb")
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        local = name.rpartition(" ")[2]
+        if not self.path and local != "mediawiki":
+            raise ValueError(f"{self.dump} is not a MediaWiki export: its root is <{local}>, not <mediawiki>")
+        self.path.append(local)
+        self.pieces, self.length = [], 0
+        if local == "page":
+            self.page = {}
+        elif local == "revision":
+            self.revision = {}
+        elif local == "text":
+            self.revision["sha1"] = attributes.get("sha1", "")
+            self.revision["hidden"] = attributes.get("deleted", "")
+
+    def characters(self, text: str) -> None:
+        self.length += len(text)
+        if self.length > LONGEST_PAGE:
+            raise ValueError(f"{self.dump}, {self.place()}: an element of more than {LONGEST_PAGE} characters: refused")
+        self.pieces.append(text)
+
+    def end(self, name: str) -> None:
+        local = name.rpartition(" ")[2]
+        parent = self.path[-2] if len(self.path) > 1 else ""
+        text = "".join(self.pieces)
+        self.path.pop()
+        self.pieces, self.length = [], 0
+        if parent == "siteinfo" and local == "base":
+            self.base = text
+        elif parent == "page" and local in ("title", "ns", "id"):
+            self.page[local] = text
+        elif parent == "revision" and (local != "sha1" or text):
+            self.revision[local] = text
+        if local == "revision":
+            newest = self.page.get("revision")
+            if newest is None or self.revision.get("timestamp", "") >= newest.get("timestamp", ""):
+                self.page["revision"] = self.revision
+        elif local == "page":
+            self.count += 1
+            self._finish()
+
+    def _finish(self) -> None:
+        revision = self.page.get("revision", {})
+        if revision.get("hidden") or "text" not in revision:
+            _log.warning("%s: the text of «%s» is hidden on the wiki; page left out", self.dump, self.page.get("title"))
+            return
+        try:
+            page_id, rev_id = int(self.page["id"]), int(revision["id"])
+            namespace, title = int(self.page.get("ns", "0")), self.page["title"]
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"{self.dump}, {self.place()}: a page without a valid title or id ({error})") from error
+        digest = hashlib.sha1(revision["text"].encode()).hexdigest()
+        declared = revision.get("sha1", "")
+        if declared and not _same_sha1(digest, declared):
+            raise ValueError(
+                f"{self.dump}, page {page_id} «{title}»: its text does not match its SHA-1 "
+                f"({declared}); the file was damaged or edited: download it again"
+            )
+        self.done.append(
+            {
+                "page_id": page_id,
+                "rev_id": rev_id,
+                "title": title,
+                "timestamp": revision.get("timestamp", ""),
+                "sha1": digest,
+                "namespace": namespace,
+                "content_model": revision.get("model", "wikitext"),
+                "wikitext": revision["text"],
+            }
+        )
+
+    def take(self) -> list[dict[str, Any]]:
+        """The pages finished since the last call."""
+        done, self.done = self.done, []
+        return done
+
+    def place(self) -> str:
+        """Where the reader is, for a message."""
+        title = self.page.get("title")
+        return f"after {self.count} pages" + (f", near «{title}»" if title else "")
+
+
+def _same_sha1(digest: str, declared: str) -> bool:
+    """Whether a declared SHA-1 (hex, or base 36 as in MediaWiki's exports) is this digest."""
+    if len(declared) == 40:
+        return declared.lower() == digest
+    try:
+        return int(declared, 36) == int(digest, 16)
+    except ValueError:
+        return False
+
+
+if __name__ == "__main__":
+    run_stage(read_dump)

@@ -1,0 +1,88 @@
+"""Make a MediaWiki XML export from a folder of wikitext files: one file a page, `Title_of_the_page.wiki`.
+
+The bundled sample is edited as such files and read like any other export. Page and revision ids are taken from
+hashes of title and text, so that adding an article changes no other article's id (nor, later, its split).
+"""
+
+import hashlib
+import urllib.parse
+from pathlib import Path
+from xml.sax.saxutils import escape, quoteattr
+
+from minillm.files import write_text
+from minillm.stage import run_stage
+
+TIMESTAMP = "2026-01-01T00:00:00Z"  # outputs carry no dates of their own
+NAMESPACES = {"Anexo": 104}  # of the Spanish Wikipedia, the only one besides articles that the sample uses
+
+
+def write_export(articles: list[Path], output: Path) -> None:
+    """Write the pages in order of title as a MediaWiki export (schema 0.11).
+
+    Raises ValueError if two titles get the same id.
+    """
+    pages = sorted((_title(path), path.read_text(encoding="utf-8").strip()) for path in articles)
+    ids = {_number(title): title for title, _ in pages}
+    if len(ids) < len(pages):
+        raise ValueError("two titles hash to the same page id: rename one of the newest articles")
+    write_text(output, _HEAD + "".join(_page(title, text) for title, text in pages) + "</mediawiki>\n")
+
+
+def _title(path: Path) -> str:
+    """The title a file name stands for: spaces are underscores, ':' and '/' are percent-encoded."""
+    return urllib.parse.unquote(path.stem).replace("_", " ")
+
+
+def _number(text: str) -> int:
+    """A stable id of seven or eight digits."""
+    return int(hashlib.sha1(text.encode()).hexdigest()[:6], 16) + 1_000_000
+
+
+_HEAD = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="es">
+  <siteinfo>
+    <sitename>miniLLM</sitename>
+    <dbname>minillm</dbname>
+    <case>first-letter</case>
+    <namespaces>
+      <namespace key="0" case="first-letter" />
+      <namespace key="104" case="first-letter">Anexo</namespace>
+    </namespaces>
+  </siteinfo>
+"""
+
+
+def _page(title: str, text: str) -> str:
+    digest = _base36(int(hashlib.sha1(text.encode()).hexdigest(), 16)).rjust(31, "0")
+    namespace = NAMESPACES.get(title.partition(":")[0], 0)
+    size = len(text.encode())
+    return f"""  <page>
+    <title>{escape(title)}</title>
+    <ns>{namespace}</ns>
+    <id>{_number(title)}</id>
+    <revision>
+      <id>{_number(text)}</id>
+      <timestamp>{TIMESTAMP}</timestamp>
+      <contributor>
+        <username>miniLLM</username>
+        <id>1</id>
+      </contributor>
+      <origin>{_number(text)}</origin>
+      <model>wikitext</model>
+      <format>text/x-wiki</format>
+      <text bytes={quoteattr(str(size))} sha1={quoteattr(digest)} xml:space="preserve">{escape(text)}</text>
+      <sha1>{digest}</sha1>
+    </revision>
+  </page>
+"""
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, remainder = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[remainder] + digits
+    return digits
+
+
+if __name__ == "__main__":
+    run_stage(write_export)

@@ -1,0 +1,57 @@
+"""Marks to read bits per byte against: what needs no neural network at all.
+
+A unigram model of each vocabulary (with [UNK] paid for, as for the models) and the xz compressor on the same test text.
+"""
+
+import lzma
+from pathlib import Path
+
+import numpy as np
+
+from minillm.corpus.tables import read_texts
+from minillm.evaluation.perplexity import METRICS, fit_spelling, spelling_cost, text_sizes
+from minillm.evaluation.record import INTERVAL, Record, bootstrap, write_records
+from minillm.stage import run_stage
+from minillm.vocabulary.tokenizer import load_tokenizer
+
+
+def measure_scale(articles: Path, tokenizer: Path, vocabulary: str, corpus: str, records: Path) -> None:
+    """Bits per byte on the test split of the unigram model of a vocabulary, and of xz."""
+    loaded = load_tokenizer(tokenizer)
+    train, test = read_texts(articles, "train"), read_texts(articles, "test")
+    counts = np.ones(loaded.get_vocab_size())  # add-one smoothing
+    for encoding in loaded.encode_batch_fast(train, add_special_tokens=False):
+        counts += np.bincount(encoding.ids, minlength=len(counts))
+    cost = -np.log(counts / counts.sum())
+    spelling = fit_spelling(loaded, train)
+    encodings = loaded.encode_batch(test, add_special_tokens=False)
+    sums = {
+        "nll": np.array([cost[encoding.ids].sum() for encoding in encodings]),
+        "spelling": np.array([spelling_cost(spelling, text, e) for text, e in zip(test, encodings, strict=True)]),
+        **text_sizes(test),
+    }
+    statistic = METRICS["bits_per_byte"].of
+    low, high = bootstrap(sums, statistic)
+    joined = "\n\n".join(test).encode()
+    compressed = lzma.compress(joined, preset=9 | lzma.PRESET_EXTREME)
+    shared = {"metric": "bits_per_byte", "unit": "bit/byte", "split": "test", "corpus": corpus, "n": len(test)}
+    unigram = float(statistic({name: column.sum(keepdims=True) for name, column in sums.items()})[0])
+    write_records(
+        records,
+        [
+            Record(
+                model=f"unigram-{vocabulary}",
+                value=unigram,
+                low=low,
+                high=high,
+                interval=INTERVAL,
+                better="lower",
+                **shared,
+            ),
+            Record(model="xz", value=8 * len(compressed) / len(joined), better="lower", **shared),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    run_stage(measure_scale)

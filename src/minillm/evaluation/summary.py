@@ -1,0 +1,112 @@
+"""Collect every number of a run in one table, and add what needs several models or seeds.
+
+Differences between models are paired over the same resampled articles; with several training seeds their mean gets
+an interval of Student's t over seeds. The two kinds of uncertainty are never mixed in one interval.
+"""
+
+import dataclasses
+import statistics
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from minillm.evaluation.perplexity import METRICS
+from minillm.evaluation.record import FIELDS, Record, Sums, bootstrap, read_records
+from minillm.files import write_csv
+from minillm.stage import run_stage
+
+COMPARED = ["bits_per_byte", "word_perplexity"]  # comparable between models with different vocabularies
+ALL_SEEDS = "all"
+
+
+def summarise_metrics(
+    records: list[Path], cost: list[Path], documents: list[Path], reference: str, output: Path, cost_output: Path
+) -> None:
+    """Write one row for each number, sorted, with its source; what is measured in time or memory into `cost_output`.
+
+    `documents` are the sums of every article, at `…/<model>/seed-<seed>/documents.csv`; `reference` is the model that
+    the others are compared with.
+    """
+    found = [(record, str(path)) for path in records for record in read_records(path)]
+    found += [(record, "paired difference") for record in differences(documents, reference, found[0][0].corpus)]
+    _write(output, found)
+    _write(cost_output, [(record, str(path)) for path in cost for record in read_records(path)])
+
+
+def _write(path: Path, found: list[tuple[Record, str]]) -> None:
+    found = found + [(record, "mean over seeds") for record in over_seeds([record for record, _ in found])]
+    rows = {_key(record): {**dataclasses.asdict(record), "source": source} for record, source in found}
+    write_csv(path, [*FIELDS, "source"], (rows[key] for key in sorted(rows)))
+
+
+def _key(record: Record) -> tuple[str, ...]:
+    return record.metric, record.split, record.model, record.seed, record.corpus
+
+
+def differences(documents: list[Path], reference: str, corpus: str) -> list[Record]:
+    """For each other model and seed: its metrics on the test split minus the reference's of the same seed."""
+    sums = {(path.parent.parent.name, path.parent.name.removeprefix("seed-")): _test_sums(path) for path in documents}
+    found = []
+    for (model, seed), own in sums.items():
+        if model == reference:
+            continue
+        both = {f"own_{name}": column for name, column in own.items()}
+        both |= {f"reference_{name}": column for name, column in sums[reference, seed].items()}
+        for metric in COMPARED:
+            definition = METRICS[metric]
+
+            def difference(totals: Sums, of=definition.of) -> np.ndarray:  # type: ignore[no-untyped-def]
+                return of(_part(totals, "own_")) - of(_part(totals, "reference_"))
+
+            low, high = bootstrap(both, difference)
+            found.append(
+                Record(
+                    metric=f"{metric}_difference",
+                    value=float(difference({name: column.sum(keepdims=True) for name, column in both.items()})[0]),
+                    unit=definition.unit,
+                    low=low,
+                    high=high,
+                    interval="95 %, paired bootstrap over articles",
+                    n=len(own["nll"]),
+                    split="test",
+                    corpus=corpus,
+                    model=model,
+                    seed=seed,
+                    better="lower",
+                )
+            )
+    return found
+
+
+def _test_sums(path: Path) -> Sums:
+    frame = pd.read_csv(path)
+    frame = frame[frame["split"] == "test"].sort_values("page_id")
+    return {name: frame[name].to_numpy(dtype=float) for name in frame.columns if name not in ("page_id", "split")}
+
+
+def _part(sums: Sums, prefix: str) -> Sums:
+    return {name.removeprefix(prefix): column for name, column in sums.items() if name.startswith(prefix)}
+
+
+def over_seeds(records: list[Record]) -> list[Record]:
+    """The mean over training seeds of every number that was measured with several."""
+    groups: defaultdict[tuple[str, ...], list[Record]] = defaultdict(list)
+    for record in records:
+        if record.seed:
+            groups[record.metric, record.split, record.model, record.corpus].append(record)
+    means = []
+    for group in groups.values():
+        if len(group) > 1:
+            values = [record.value for record in group]
+            mean = statistics.fmean(values)
+            half = stats.t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
+            interval = {"low": mean - half, "high": mean + half, "interval": "95 %, Student's t over seeds"}
+            means.append(dataclasses.replace(group[0], value=mean, n=len(values), seed=ALL_SEEDS, **interval))
+    return means
+
+
+if __name__ == "__main__":
+    run_stage(summarise_metrics)

@@ -1,0 +1,35 @@
+"""BLEU-1 to BLEU-4 of every model between the floor and the ceiling."""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from minillm.figures.style import COLOURS, COLUMN, GREY, LINES, MARKERS, comma_axes, save
+from minillm.results import Metrics
+from minillm.stage import run_stage
+
+ORDERS = [1, 2, 3, 4]
+
+
+def plot_bleu(metrics: Path, titles: dict[str, str], pdf: Path, png: Path) -> None:
+    """Draw a line for each model; floor and ceiling are those of the first model (the texts are the same)."""
+    table = Metrics(metrics)
+    figure = Figure(figsize=(COLUMN, 1.8))
+    ax = figure.subplots()
+    first = next(iter(titles))
+    for name, label, style in (("bleu_ceiling", "techo humano", "--"), ("bleu_floor", "suelo al azar", ":")):
+        values = [table.get(f"{name}{order}", first, "test").value for order in ORDERS]
+        ax.plot(ORDERS, values, color=GREY, linestyle=style, label=label)
+    for number, (model, title) in enumerate(titles.items()):
+        values = [table.get(f"bleu{order}", model, "test").value for order in ORDERS]
+        index = number % len(COLOURS)
+        ax.plot(ORDERS, values, color=COLOURS[index], linestyle=LINES[index], marker=MARKERS[index], label=title)
+    comma_axes([ax])
+    ax.set_xticks(ORDERS, [f"BLEU-{order}" for order in ORDERS])
+    ax.set_ylim(bottom=0)
+    ax.legend(loc="upper right")
+    save(figure, pdf, png)
+
+
+if __name__ == "__main__":
+    run_stage(plot_bleu)

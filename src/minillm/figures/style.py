@@ -1,0 +1,71 @@
+"""The look of every figure: widths of an IEEE column, one serif font, few colours that survive print in grey.
+
+Colours are the high-contrast set of Paul Tol (https://personal.sron.nl/~pault/); each model also has a line style and a
+marker of its own. Numbers have a decimal comma. Saving is reproducible: no dates in the files, TrueType fonts.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from minillm.files import replacing
+
+COLUMN = 252 / 72.27  # inches: \columnwidth of IEEEtran
+PAGE = 516 / 72.27  # inches: \textwidth
+COLOURS = ["#004488", "#BB5566", "#DDAA33", "#228833", "#66CCEE", "#AA3377"]
+LINES = ["-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1))]
+MARKERS = ["o", "s", "^", "D", "v", "P"]
+GREY = "#666666"
+
+mpl.use("pdf")
+mpl.rcParams.update(
+    {
+        "font.family": "serif",
+        "font.serif": ["STIXGeneral"],  # comes with matplotlib: the same on every machine
+        "mathtext.fontset": "stix",
+        "font.size": 8,
+        "axes.titlesize": 8,
+        "axes.labelsize": 8,
+        "xtick.labelsize": 7,
+        "ytick.labelsize": 7,
+        "legend.fontsize": 7,
+        "legend.frameon": False,
+        "lines.linewidth": 1.0,
+        "lines.markersize": 3.5,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.linewidth": 0.3,
+        "grid.color": "#DDDDDD",
+        "figure.constrained_layout.use": True,
+        "pdf.fonttype": 42,
+        "savefig.bbox": None,
+        "svg.hashsalt": "minillm",
+    }
+)
+
+
+def with_comma(value: float, _position: int | None = None) -> str:
+    """A tick label as Spanish writes it: 1,5 and 10 000."""
+    text = f"{value:,.10g}" if abs(value) >= 10_000 else f"{value:.10g}"
+    return text.replace(",", "\u2009").replace(".", ",").replace("-", "\u2212")
+
+
+def comma_axes(axes: Iterable[Axes]) -> None:
+    """Decimal commas on the linear axes."""
+    for ax in axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            if axis.get_scale() == "linear":
+                axis.set_major_formatter(FuncFormatter(with_comma))
+
+
+def save(figure: Figure, pdf: Path, png: Path) -> None:
+    """Write a figure for the article and for the screen."""
+    with replacing(pdf) as temporary:
+        figure.savefig(temporary, format="pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None})
+    with replacing(png) as temporary:
+        figure.savefig(temporary, format="png", dpi=200, metadata={"Software": None})

@@ -1,0 +1,48 @@
+"""Learning curves: loss, perplexity, accuracy and learning rate by step, of every model and seed."""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from minillm.figures.style import COLOURS, LINES, PAGE, comma_axes, save
+from minillm.stage import run_stage
+
+PANELS = [
+    ("loss", "Pérdida (nat/token)"),
+    ("perplexity", "Perplejidad (validación)"),
+    ("accuracy", "Exactitud"),
+    ("learning_rate", "Tasa de aprendizaje"),
+]
+
+
+def plot_training(histories: list[Path], titles: dict[str, str], pdf: Path, png: Path) -> None:
+    """Draw `…/<model>/seed-<seed>/history.csv` of each model; `titles` gives the models' names and order."""
+    figure = Figure(figsize=(PAGE, 1.9))
+    axes = figure.subplots(1, 4)
+    for number, model in enumerate(titles):
+        look = {"color": COLOURS[number % len(COLOURS)]}
+        for path in (path for path in histories if path.parent.parent.name == model):
+            history = pd.read_csv(path)
+            for ax, (quantity, _) in zip(axes, PANELS, strict=True):
+                if quantity == "learning_rate":
+                    ax.plot(history["step"], history[quantity], linestyle=LINES[number % len(LINES)], **look)
+                    continue
+                ax.plot(history["step"], history[f"validation_{quantity}"], linestyle="-", **look)
+                if f"train_{quantity}" in history:
+                    ax.plot(history["step"], history[f"train_{quantity}"], linestyle=":", **look)
+        axes[0].plot([], [], label=titles[model], **look)
+    for ax, (_, label) in zip(axes, PANELS, strict=True):
+        ax.set_title(label)
+        ax.set_xlabel("Paso")
+    axes[1].set_yscale("log")
+    axes[3].set_yscale("log")
+    comma_axes(axes)
+    axes[0].plot([], [], color="black", linestyle="-", label="validación")
+    axes[0].plot([], [], color="black", linestyle=":", label="entrenamiento")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(titles) + 2)
+    save(figure, pdf, png)
+
+
+if __name__ == "__main__":
+    run_stage(plot_training)

@@ -1,0 +1,21 @@
+"""From a config to a model."""
+
+from torch import nn
+
+from minillm.model.config import MiniGPTConfig, ModelConfig
+from minillm.model.minigpt import MiniGPT
+from minillm.model.qwen import Qwen
+
+LanguageModel = MiniGPT | Qwen
+
+
+def build_model(config: ModelConfig, vocabulary_size: int) -> LanguageModel:
+    """A freshly initialised model; seed torch before for reproducible weights."""
+    if isinstance(config, MiniGPTConfig):
+        return MiniGPT(config, vocabulary_size)
+    return Qwen(config, vocabulary_size)
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Trainable parameters, tied ones counted once."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

@@ -1,0 +1,70 @@
+"""The shapes of the two model families: plain numbers, no torch, so that the settings can name them cheaply."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class MiniGPTConfig:
+    """The baseline: a small GPT with fixed sinusoidal positions and LayerNorm before each sublayer."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    architecture: Literal["minigpt"] = "minigpt"
+    layers: int = 2
+    """Transformer blocks."""
+    width: int = 256
+    """Size of embeddings and hidden states; a multiple of `heads`."""
+    heads: int = 4
+    """Attention heads."""
+    feed_forward: int = 1024
+    """Inner size of the feed-forward sublayer."""
+    context: int = 128
+    """Tokens that the model sees at once."""
+    dropout: float = 0.1
+    """Probability of dropping an activation while training."""
+    causal: bool = True
+    """False removes the causal mask: every position sees the future. Only there to show what a leak looks like."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QwenConfig:
+    """The improved model, in the shape of Qwen3: RoPE, RMSNorm, QK-norm, SwiGLU, tied embeddings, no biases."""
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    architecture: Literal["qwen"]
+    layers: int = 4
+    """Transformer blocks."""
+    width: int = 256
+    """Size of embeddings and hidden states; a multiple of `heads`, each head of an even size."""
+    heads: int = 4
+    """Attention heads."""
+    feed_forward: int = 688
+    """Inner size of the SwiGLU sublayer; about 8/3 of the width."""
+    context: int = 256
+    """Tokens that the model sees at once."""
+    dropout: float = 0.0
+    """Probability of dropping an activation while training."""
+    rope_theta: float = 10_000.0
+    """Base of the rotation frequencies."""
+    causal: Literal[True] = True
+    """This family is always causal."""
+
+
+ModelConfig = MiniGPTConfig | QwenConfig
+
+
+def config_from(values: dict[str, object]) -> ModelConfig:
+    """The config that a saved dictionary stands for, chosen by its `architecture`.
+
+    Raises ValueError for an unknown architecture or unknown keys.
+    """
+    families: dict[object, type[ModelConfig]] = {"minigpt": MiniGPTConfig, "qwen": QwenConfig}
+    family = families.get(values.get("architecture"))
+    if family is None:
+        raise ValueError(f"unknown architecture {values.get('architecture')!r}: one of {', '.join(map(str, families))}")
+    try:
+        return family(**values)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise ValueError(f"model config: {error}") from error

@@ -1,0 +1,36 @@
+"""The list of every file of a run with its SHA-256, last of all.
+
+Two runs of the same inputs differ only in the files marked as measured: those that hold seconds or bytes of memory, or
+print them.
+"""
+
+from pathlib import Path
+
+from minillm.files import sha256, write_json
+from minillm.stage import run_stage
+
+MEASURED = {
+    "timing.csv",
+    "cost.json",
+    "cost.csv",
+    "latency.pdf",
+    "latency.png",
+    "article.tex",
+    "article.zip",
+    "article.pdf",
+    "article.log",
+    "article-checks.json",
+    "numbers.json",
+}
+
+
+def write_manifest(files: list[Path], output: Path) -> None:
+    """Write path, SHA-256 and whether it is measured of each file, sorted by path."""
+    rows = [
+        {"path": str(path), "sha256": sha256(path), "measured": path.name in MEASURED} for path in sorted(set(files))
+    ]
+    write_json(output, {"files": rows})
+
+
+if __name__ == "__main__":
+    run_stage(write_manifest)

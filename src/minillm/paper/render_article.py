@@ -1,0 +1,74 @@
+"""Fill the article's templates with the results, and pack everything that LaTeX needs into one zip file.
+
+The bundle compiles alone: on another machine, on Overleaf, for arXiv. Every number that a filter prints is listed, so
+that the PDF can be read back and compared.
+"""
+
+import traceback
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from minillm.files import replacing, write_text
+from minillm.paper.compile import PaperError
+from minillm.paper.latex import PrintedNumbers, environment
+from minillm.paper.values import gather
+from minillm.stage import run_stage
+
+
+def render_article(
+    templates: Path,
+    bibliography: Path,
+    figures: list[Path],
+    settings: dict[str, Any],
+    metrics: list[Path],
+    checks: Path,
+    selection: Path,
+    statistics: list[Path],
+    descriptions: list[Path],
+    outcomes: list[Path],
+    generations: list[Path],
+    provenance: Path,
+    article: Path,
+    bundle: Path,
+    numbers: Path,
+) -> None:
+    """Write `article.tex`, the zip file of all LaTeX sources and figures, and the list of printed numbers.
+
+    `templates` is the folder of article.tex and its sections. Raises PaperError, naming the file and line, for a mistake
+    in a template or a number that is not in the results, and if the article is a draft and must not be one.
+    """
+    values = gather(
+        settings, metrics, checks, selection, statistics, descriptions, outcomes, generations, provenance
+    )
+    if values["draft"] and values["paper"].strict:
+        first = values["draft"][0]
+        raise PaperError(
+            f"check {first.name} failed ({first.detail}) and paper.strict is set: see {checks}, or set it to false "
+            "for an article marked as a draft"
+        )
+    printed = PrintedNumbers()
+    try:
+        text = environment(templates, printed).get_template("article.tex").render(values)
+    except jinja2.TemplateSyntaxError as error:
+        raise PaperError(f"{templates / (error.name or 'article.tex')}:{error.lineno}: {error.message}") from error
+    except (jinja2.TemplateError, TypeError, ValueError, AttributeError, KeyError) as error:
+        raise PaperError(f"{_place(error, templates)}: {error}") from error
+    write_text(article, text)
+    printed.write(numbers)
+    members = {"article.tex": article, "references.bib": bibliography, **{path.name: path for path in figures}}
+    with replacing(bundle) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, path in sorted(members.items()):
+            archive.writestr(zipfile.ZipInfo(name), path.read_bytes())  # dated 1980: the same bytes every time
+
+
+def _place(error: Exception, templates: Path) -> str:
+    """The template and line where an error was raised: Jinja puts them into the traceback."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(".tex")]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else str(templates)
+
+
+if __name__ == "__main__":
+    run_stage(render_article)

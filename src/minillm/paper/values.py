@@ -1,0 +1,145 @@
+"""Everything that the article's templates can print, gathered from result files and the settings.
+
+Nothing is computed here but the choice of words: a number that is not in a result file is not in the article.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from minillm.files import read_json
+from minillm.paper.latex import Quantity
+from minillm.paper.outcomes import compare
+from minillm.results import Metrics
+
+SPLITS = ["train", "validation", "test"]
+
+REASONS = {
+    "redirect": "redirecciones",
+    "disambiguation": "páginas de desambiguación",
+    "namespace": "páginas de otros espacios de nombres",
+    "content_model": "páginas que no son wikitexto",
+    "short": "textos demasiado cortos",
+    "language": "textos en otra lengua",
+    "list": "listas",
+    "no_prose": "páginas sin prosa",
+    "exact_duplicate": "copias exactas",
+    "near_duplicate": "casi duplicados",
+}
+VOCABULARIES = {"words": "Palabras", "bpe": "Subpalabras"}
+
+
+def gather(
+    settings: Mapping[str, Any],
+    metrics: Sequence[Path],
+    checks: Path,
+    selection: Path,
+    statistics: Sequence[Path],
+    descriptions: Sequence[Path],
+    outcomes: Sequence[Path],
+    generations: Sequence[Path],
+    provenance: Path,
+) -> dict[str, Any]:
+    """The names that templates know; see paper/README.md for what each holds.
+
+    Paths of models end in `<model>/seed-<seed>/<file>`, those of vocabularies in `<vocabulary>/<file>`. Where there are
+    several seeds, what is not a metric (the outcome of the training, generated texts) is that of the first.
+    """
+    table, outcome = Metrics(*metrics), read_json(checks)
+    seed = f"seed-{settings['seeds'][0]}"
+    by_vocabulary = {path.parent.name: read_json(path) for path in statistics}
+    described, trained, written = (
+        {path.parent.parent.name: read_json(path) for path in paths if path.parent.name == seed}
+        for paths in (descriptions, outcomes, generations)
+    )
+    models = {}
+    for name, model in settings["models"].items():
+        vocabulary = by_vocabulary[model["vocabulary"]]
+        models[name] = SimpleNamespace(
+            **described[name]["config"],
+            title=model["title"],
+            parameters=described[name]["parameters"],
+            vocabulary_size=described[name]["vocabulary_size"],
+            vocabulary_kind=vocabulary["kind"],
+            training=SimpleNamespace(**trained[name]["training"]),
+            outcome=SimpleNamespace(**trained[name]),
+            leaks=name in outcome["leaking"],
+        )
+
+    def quantity(metric: str, model: str, split: str = "", struck: bool = False) -> Quantity:
+        number = table.get(metric, model, split)
+        bounds = {"low": number.low, "high": number.high, "n": number.n}
+        return Quantity(number.value, number.unit, **bounds, struck=struck, metric=f"{metric} of {model}")
+
+    def metric(name: str, model: str, split: str = "") -> Quantity:
+        """A number of a model, struck out if the model leaks."""
+        return quantity(name, model, split, struck=bool(split) and models[model].leaks)
+
+    def audit(model: str, name: str) -> Quantity:
+        """A finding of the causality audit, which is true of a leaking model too."""
+        return quantity(name, model, "test")
+
+    report = read_json(selection)
+    dropped = [(REASONS[reason], report["dropped"][reason]) for reason in REASONS if reason in report["dropped"]]
+    marks = [name for name in table.models("bits_per_byte", "test") if name not in models]
+    return {
+        "run": SimpleNamespace(name=settings["run"]),
+        "seeds": settings["seeds"],
+        "paper": _namespace(settings["paper"]),
+        "corpus": SimpleNamespace(
+            **{**settings["corpus"], "select": SimpleNamespace(**settings["corpus"]["select"])},
+            pages=report["pages"],
+            kept=report["kept"],
+            dropped=dropped,
+            splits={split: SimpleNamespace(**report["splits"][split]) for split in SPLITS},
+        ),
+        "splits": SPLITS,
+        "vocabularies": {
+            name: SimpleNamespace(
+                title=VOCABULARIES[vocabulary["kind"]],
+                kind=vocabulary["kind"],
+                size=vocabulary["size"],
+                splits={split: SimpleNamespace(**vocabulary["splits"][split]) for split in SPLITS},
+            )
+            for name, vocabulary in sorted(by_vocabulary.items())
+        },
+        "models": models,
+        "metric": metric,
+        "audit": audit,
+        "marks": [
+            SimpleNamespace(title=_mark_title(name, by_vocabulary), bits_per_byte=quantity("bits_per_byte", name, "test"))
+            for name in marks
+        ],
+        "comparisons": [
+            SimpleNamespace(
+                model=name,
+                reference=next(iter(models)),
+                outcome=compare(table.get("bits_per_byte_difference", name, "test")),
+            )
+            for name in table.models("bits_per_byte_difference", "test")
+        ],
+        "bleu": _namespace(settings["bleu"]),
+        "generation": SimpleNamespace(temperature=settings["temperature"]),
+        "generations": {name: _namespace(texts["texts"]) for name, texts in written.items()},
+        "provenance": _provenance(read_json(provenance)),
+        "draft": [_namespace(check) for check in outcome["checks"] if not check["passed"]],
+    }
+
+
+def _namespace(value: Any) -> Any:
+    """Mappings as objects, so that templates write `author.name`; a missing name is an error there."""
+    if isinstance(value, dict):
+        return SimpleNamespace(**{key: _namespace(item) for key, item in value.items()})
+    return [_namespace(item) for item in value] if isinstance(value, list) else value
+
+
+def _mark_title(mark: str, vocabularies: Mapping[str, Any]) -> str:
+    kind, _, vocabulary = mark.partition("-")
+    if kind != "unigram":
+        return f"Compresor {mark}"
+    return f"Unigrama ({VOCABULARIES[vocabularies[vocabulary]['kind']].lower()})"
+
+
+def _provenance(saved: Mapping[str, Any]) -> SimpleNamespace:
+    return SimpleNamespace(short=saved["digest"][:12], versions=sorted(saved["versions"].items()))

@@ -1,0 +1,299 @@
+"""The configuration: every key, its type, its default and what it means.
+
+Only the Snakefile imports this module; stages receive plain values. A wrong configuration is refused before the first
+job, with one message that names every bad key, what was found and what is allowed.
+"""
+
+import dataclasses
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from minillm.corpus.select_articles import Selection
+from minillm.model.config import MiniGPTConfig, QwenConfig
+from minillm.training.config import TrainingConfig
+
+# Names become parts of paths.
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Run(_Strict):
+    """What is run. These lists are replaced, not merged, by an overlay."""
+
+    name: Name
+    """Results go to results/<name>/."""
+    corpus: Name
+    """The corpus, one of `corpora`."""
+    models: list[Name] = Field(min_length=1)
+    """The models, among `models`; the first is the one that the others are compared with."""
+    seeds: list[int] = Field(default=[1], min_length=1)
+    """Training seeds; with several, the article shows means and intervals over seeds."""
+
+
+class Corpus(_Strict):
+    """Where articles come from and which are kept."""
+
+    source: Literal["dump", "wikitext"]
+    """`dump`: a MediaWiki XML export. `wikitext`: a folder of wikitext files, one a page, as in data/sample/articles."""
+    path: str | None = None
+    """The export (.xml, .xml.bz2, .xml.gz, .xml.xz) or the folder."""
+    language: str = "es"
+    """ISO 639-1 code: the language that articles must have, and the wiki's templates and namespaces."""
+    licence: str
+    """Licence of the texts, as it is printed."""
+    synthetic: bool = False
+    """Whether a language model wrote the texts; the article then says so."""
+    real_revision_ids: bool = False
+    """Whether the export's revision ids are the wiki's own. If not, attribution is by title."""
+    shards: int = Field(default=4, ge=1)
+    """Parts that are cleaned in parallel."""
+    select: Selection = Selection()
+    """What an article must be to stay, and how articles are split."""
+
+
+class Vocabulary(_Strict):
+    """A vocabulary, built from the train split."""
+
+    kind: Literal["words", "bpe"]
+    """`words`: the most frequent words and [UNK]. `bpe`: byte-level byte-pair encoding, without unknown text."""
+    size: int = Field(ge=260)
+    """Tokens at most, the four special ones included."""
+
+
+_MODEL = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+@pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=_MODEL)
+class MiniGPTModel(MiniGPTConfig):
+    """A model of the baseline's family."""
+
+    title: str
+    """How the article calls it."""
+    vocabulary: Name
+    """One of `vocabularies`."""
+    training: TrainingConfig
+    """How it is trained."""
+
+
+@pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=_MODEL)
+class QwenModel(QwenConfig):
+    """A model of the improved family."""
+
+    title: str
+    """How the article calls it."""
+    vocabulary: Name
+    """One of `vocabularies`."""
+    training: TrainingConfig
+    """How it is trained."""
+
+
+Model = Annotated[MiniGPTModel | QwenModel, Field(discriminator="architecture")]
+
+
+class Bleu(_Strict):
+    """Continuations of test articles that are scored with BLEU."""
+
+    prompts: int = Field(default=40, ge=2)
+    """Test articles that are continued, at most."""
+    prompt_words: int = Field(default=16, ge=1)
+    """Words of the article that the model reads."""
+    continuation_words: int = Field(default=24, ge=4)
+    """Words that are compared."""
+
+
+class Generation(_Strict):
+    """Texts that are printed in the article."""
+
+    prompts: list[str] = Field(min_length=1)
+    """What the model continues."""
+    max_tokens: int = Field(default=48, ge=1)
+    """Length of a continuation."""
+    temperature: float = Field(default=0.8, gt=0)
+    """Of the sampled continuation; the other one is greedy."""
+    seed: int = 1
+    """Of the sampling."""
+
+
+class Evaluation(_Strict):
+    """How models are measured."""
+
+    threads: int = Field(default=1, ge=1)
+    """Computing threads of a CPU."""
+    sample_articles: int = Field(default=50, ge=1)
+    """Articles of the train and of the validation split that are measured; of the test split always all."""
+    bleu: Bleu = Bleu()
+    """BLEU of continuations."""
+    generation: Generation
+    """Texts that are printed."""
+
+
+class Author(_Strict):
+    """Who signs the article."""
+
+    name: str
+    """Name, as printed."""
+    affiliation: str = ""
+    """Institution, city, country."""
+    email: str = ""
+    """Address, as printed."""
+
+
+class Paper(_Strict):
+    """The article."""
+
+    title: str
+    """Its title."""
+    authors: list[Author] = Field(min_length=1)
+    """Who signs it."""
+    keywords: list[str] = Field(min_length=1)
+    """Index terms."""
+    strict: bool = False
+    """Whether a failed check is an error; otherwise the article is marked as a draft and lists them."""
+
+
+class Settings(_Strict):
+    """The whole configuration."""
+
+    run: Run
+    dump: str | None = None
+    """Path of the export that the run's corpus reads; for the command line: `--config dump=PATH`."""
+    corpora: dict[Name, Corpus]
+    vocabularies: dict[Name, Vocabulary]
+    models: dict[Name, Model]
+    evaluation: Evaluation
+    paper: Paper
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Settings":
+        _require("run.corpus", self.run.corpus, self.corpora)
+        for name in self.run.models:
+            _require("run.models", name, self.models)
+            model = self.models[name]
+            _require(f"models.{name}.vocabulary", model.vocabulary, self.vocabularies)
+            if model.width % model.heads:
+                raise ValueError(f"models.{name}: width {model.width} is not a multiple of heads {model.heads}")
+        shares = self.corpora[self.run.corpus].select.shares
+        if set(shares) != {"train", "validation", "test"} or abs(sum(shares.values()) - 1) > 1e-9:
+            raise ValueError(f"corpora.{self.run.corpus}.select.shares: train, validation and test must sum to 1")
+        if self.source_path(self.run.corpus) is None:
+            raise ValueError(f"corpora.{self.run.corpus}.path: missing; give it here or with --config dump=PATH")
+        return self
+
+    def source_path(self, corpus: str) -> str | None:
+        """Where a corpus is read from."""
+        if self.dump is not None and corpus == self.run.corpus:
+            return self.dump
+        return self.corpora[corpus].path
+
+    def network(self, model: str) -> dict[str, Any]:
+        """The part of a model's settings that says what is built: plain values."""
+        chosen = self.models[model]
+        family = QwenConfig if isinstance(chosen, QwenConfig) else MiniGPTConfig
+        return {field.name: getattr(chosen, field.name) for field in dataclasses.fields(family)}
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be run; the message is meant for the screen."""
+
+
+def load_settings(config: Mapping[str, Any]) -> Settings:
+    """Validate a configuration as Snakemake has read and merged it.
+
+    Raises ConfigError with a line for each bad key.
+    """
+    plain = json.loads(json.dumps(config))  # no YAML objects, and a copy
+    try:
+        return Settings.model_validate({**plain, "models": _copies_resolved(plain.get("models", {}))})
+    except ValidationError as error:
+        lines = sorted({_explain(problem) for problem in error.errors()})
+        head = "config: 1 problem" if len(lines) == 1 else f"config: {len(lines)} problems"
+        raise ConfigError("\n".join([head, *(f"  {line}" for line in lines)])) from None
+
+
+def as_json(value: Any) -> str:
+    """A setting as the command line of a stage takes it."""
+    return json.dumps(pydantic.TypeAdapter(type(value)).dump_python(value, mode="json"), ensure_ascii=False)
+
+
+def _require(path: str, name: str, known: Mapping[str, object]) -> None:
+    if name not in known:
+        raise ValueError(f"{path}: {name!r} is not defined{_nearest(name, known)}")
+
+
+def _copies_resolved(models: dict[str, Any]) -> dict[str, Any]:
+    """Models with `like: other` filled up with the other's keys, mappings merged."""
+
+    def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+        both = {key: merged(base[key], changes[key]) for key in base if _mappings(base[key], changes.get(key))}
+        return {**base, **changes, **both}
+
+    resolved = {}
+    for name, model in models.items():
+        if isinstance(model, dict) and "like" in model:
+            original = models.get(model["like"])
+            if not isinstance(original, dict) or "like" in original:
+                choices = [key for key, value in models.items() if isinstance(value, dict) and "like" not in value]
+                raise ConfigError(f"config: models.{name}.like: {model['like']!r} is not one of {', '.join(choices)}")
+            resolved[name] = merged(original, {key: value for key, value in model.items() if key != "like"})
+        else:
+            resolved[name] = model
+    return resolved
+
+
+def _mappings(a: object, b: object) -> bool:
+    return isinstance(a, dict) and isinstance(b, dict)
+
+
+def _explain(problem: Any) -> str:
+    """One line about one problem that pydantic found."""
+    location = problem["loc"]
+    if problem["type"] == "value_error":  # our own, which names its place
+        return str(problem["ctx"]["error"])
+    keys, path = _keys_at(location[:-1])
+    name = ".".join([*path, str(location[-1])])
+    if problem["type"] == "extra_forbidden":
+        return f"{name}: unknown key{_nearest(str(location[-1]), keys)}"
+    if problem["type"] == "missing":
+        return f"{name}: missing"
+    if problem["type"] == "union_tag_not_found":
+        return f"{'.'.join(map(str, location))}.architecture: missing; one of minigpt, qwen"
+    message = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return f"{name}: should be {message}; found {problem['input']!r}"
+
+
+def _nearest(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return (f"; did you mean {close[0]!r}?" if close else "") + f" (known: {', '.join(sorted(known))})"
+
+
+def _keys_at(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
+    """The keys allowed at a place of the configuration, and the place as a user writes it.
+
+    Follows the JSON schema; pydantic's locations also hold the tag of a union, which no user writes.
+    """
+    schema = Settings.model_json_schema()
+    node, path = schema, []
+    for part in location:
+        node = _resolved(schema, node)
+        if "discriminator" in node and part in node["discriminator"]["mapping"]:
+            node = {"$ref": node["discriminator"]["mapping"][part]}
+            continue
+        path.append(str(part))
+        node = node.get("properties", {}).get(part) or node.get("additionalProperties") or node.get("items") or {}
+        node = node if isinstance(node, dict) else {}
+    return sorted(_resolved(schema, node).get("properties", {})), path
+
+
+def _resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in node:
+        node = schema["$defs"][PurePosixPath(node["$ref"]).name]
+    return node

@@ -1,0 +1,25 @@
+"""The one form of text in the project: what the corpus stores, the vocabularies split and the metrics count.
+
+`normalise` is applied once by the corpus and again, harmlessly, to whatever a person types (a prompt, a text of
+their own): it is idempotent.
+"""
+
+import re
+import unicodedata
+
+# Everything that is not a visible character or a space: controls, formats (zero-width, bidi marks), surrogates,
+# private use and unassigned code points. The newline is kept.
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
+_SPACES = re.compile(r"[^\S\n]+")
+_LINE_EDGES = re.compile(r" *\n *")
+_BLANK_LINES = re.compile(r"\n{3,}")
+
+
+def normalise(text: str) -> str:
+    """NFC, no invisible characters, single spaces, at most one blank line, no space at the edge of a line."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
+    text = text.replace("\u2028", "\n").replace("\u2029", "\n\n")
+    text = "".join(c for c in text if c == "\n" or unicodedata.category(c) not in _INVISIBLE)
+    text = unicodedata.normalize("NFC", text)
+    text = _LINE_EDGES.sub("\n", _SPACES.sub(" ", text))
+    return _BLANK_LINES.sub("\n\n", text).strip()

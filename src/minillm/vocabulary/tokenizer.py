@@ -1,0 +1,81 @@
+"""The two kinds of vocabulary, as tokenizers of the `tokenizers` library.
+
+`words` has whole words with the space before them (« casa»), so that joining the tokens gives the text back; what is
+not among its most frequent words is [UNK]. `bpe` is byte-level byte-pair encoding (Sennrich et al. 2016, P16-1162;
+on bytes as in GPT-2) and has no unknown text. Both begin with the same four special tokens.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from minillm.text import normalise
+
+SPECIALS = ["[PAD]", "[UNK]", "[BOS]", "[EOS]"]
+PAD, UNK, BOS, EOS = range(4)
+
+# A word, a number or one mark, each with the space before it; or the end of a line or paragraph. Together these cover
+# every character of normalised text.
+_PIECE = Regex(r"\n+| ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]|\s")
+# Long numbers are split in pairs of digits, so that no year or population needs a token of its own.
+_DIGITS = Regex(r"\p{N}{1,2}")
+
+
+def train_tokenizer(texts: Iterable[str], kind: str, size: int) -> Tokenizer:
+    """Build a vocabulary of at most `size` tokens, specials included, from normalised texts.
+
+    `kind` is `words` (most frequent first, ties by the alphabet) or `bpe`.
+    """
+    if kind == "words":
+        tokenizer = Tokenizer(models.WordLevel(unk_token="[UNK]"))
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(_PIECE, behavior="isolated")
+        tokenizer.decoder = decoders.Fuse()
+        trainer = trainers.WordLevelTrainer(vocab_size=size, special_tokens=SPECIALS, show_progress=False)
+    elif kind == "bpe":
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Split(_DIGITS, behavior="isolated"),
+                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+            ]
+        )
+        tokenizer.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=size,
+            special_tokens=SPECIALS,
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        )
+    else:
+        raise ValueError(f"unknown kind of vocabulary {kind!r}: words or bpe")
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.encode_special_tokens = True  # «[UNK]» in a text is text, not a special token
+    return tokenizer
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """Load a tokenizer that `build_vocabulary` wrote."""
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+
+def encode(tokenizer: Tokenizer, text: str) -> list[int]:
+    """Token ids of a text, normalised first, without special tokens."""
+    ids: list[int] = tokenizer.encode(normalise(text), add_special_tokens=False).ids
+    return ids
+
+
+def decode(tokenizer: Tokenizer, ids: Iterable[int]) -> str:
+    """The text of token ids; the inverse of `encode` but for [UNK], which stays visible as « [UNK]»."""
+    if isinstance(tokenizer.model, models.WordLevel):
+        pieces = (" [UNK]" if id_ == UNK else tokenizer.id_to_token(id_) for id_ in ids if id_ not in (PAD, BOS, EOS))
+        return "".join(pieces)
+    text: str = tokenizer.decode([id_ for id_ in ids if id_ not in (PAD, BOS, EOS)], skip_special_tokens=False)
+    return text
+
+
+def kind_of(tokenizer: Tokenizer) -> str:
+    """`words` or `bpe`."""
+    return "words" if isinstance(tokenizer.model, models.WordLevel) else "bpe"

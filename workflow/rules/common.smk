@@ -1,0 +1,121 @@
+# What the other rule files use: the validated settings, and which files exist for which models. No rules here.
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+# Jobs run the Python that runs Snakemake, whether or not its environment has been activated.
+os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+os.environ["PYTHONHASHSEED"] = "0"
+
+from minillm.closure import code
+from minillm.settings import ConfigError, as_json, load_settings
+
+try:
+    SETTINGS = load_settings(config)
+except ConfigError as error:
+    raise WorkflowError(str(error))
+
+RUN = SETTINGS.run.name
+CORPUS = SETTINGS.run.corpus
+MODELS = SETTINGS.run.models
+SEEDS = SETTINGS.run.seeds
+HAS_TEX = shutil.which("latexmk") is not None
+
+TITLES = as_json({model: SETTINGS.models[model].title for model in MODELS})
+
+FIGURES = ["training", "comparison", "bias", "leak", "bleu", "latency"]
+
+SOURCE = Path(SETTINGS.source_path(CORPUS))
+if not SOURCE.exists():
+    raise WorkflowError(
+        f"corpora.{CORPUS}.path: there is no {SOURCE}; give the path of an export with --config dump=PATH"
+    )
+
+
+def shards(pattern):
+    """The pattern's paths, one for each shard of the corpus in the wildcards."""
+    return lambda wildcards: expand(
+        pattern, corpus=wildcards.corpus, shard=range(SETTINGS.corpora[wildcards.corpus].shards)
+    )
+
+
+def exports(wildcards):
+    """The export that a corpus is read from: given, or made from wikitext files."""
+    if SETTINGS.corpora[wildcards.corpus].source == "wikitext":
+        return f"data/{wildcards.corpus}/export.xml"
+    return SETTINGS.source_path(wildcards.corpus)
+
+
+def wikitext_files(wildcards):
+    """The wikitext files of a corpus, in order of name."""
+    files = sorted(Path(SETTINGS.source_path(wildcards.corpus)).glob("*.wiki"))
+    if not files:
+        raise WorkflowError(f"corpora.{wildcards.corpus}.path: no .wiki files in it")
+    return files
+
+
+def vocabulary_of(wildcards):
+    """The vocabulary of the model in the wildcards."""
+    return SETTINGS.models[wildcards.model].vocabulary
+
+
+def with_vocabulary(pattern):
+    """The pattern's path with the vocabulary of the model in the wildcards."""
+    return lambda wildcards: expand(
+        pattern, corpus=wildcards.corpus, vocabulary=vocabulary_of(wildcards)
+    )
+
+
+def of_each_model(pattern):
+    """The pattern's paths, one for each model and seed of the run."""
+    return expand(pattern, run=RUN, corpus=CORPUS, model=MODELS, seed=SEEDS)
+
+
+def vocabularies_of_the_run():
+    """The vocabularies that the run's models use, in order of name."""
+    return sorted({SETTINGS.models[model].vocabulary for model in MODELS})
+
+
+def tokens_of_all_models():
+    """The encoded splits that the run's models read."""
+    return expand(
+        "data/{corpus}/tokens/{vocabulary}/{split}.npy",
+        corpus=CORPUS,
+        vocabulary=vocabularies_of_the_run(),
+        split=["train", "validation"],
+    )
+
+
+def article_files():
+    """What the article consists of on this machine: without TeX there is no PDF, and article.zip is the result."""
+    files = [f"results/{RUN}/paper/article.zip"]
+    if HAS_TEX:
+        files += [f"results/{RUN}/paper/article.pdf", f"results/{RUN}/paper/article-checks.json"]
+    return files
+
+
+def gpus(device):
+    """How many GPUs a job with this device setting uses: asking for one on a machine without would queue CPU jobs."""
+    return int(device == "cuda" or (device == "auto" and shutil.which("nvidia-smi") is not None))
+
+
+def article_settings():
+    """The settings that the article prints or chooses words by."""
+    corpus = SETTINGS.corpora[CORPUS]
+    return as_json(
+        {
+            "run": RUN,
+            "seeds": SEEDS,
+            "paper": SETTINGS.paper.model_dump(),
+            "corpus": {"name": CORPUS, **corpus.model_dump(mode="json")},
+            "models": {
+                model: {"title": SETTINGS.models[model].title, "vocabulary": SETTINGS.models[model].vocabulary}
+                for model in MODELS
+            },
+            "bleu": SETTINGS.evaluation.bleu.model_dump(),
+            "temperature": SETTINGS.evaluation.generation.temperature,
+        }
+    )

@@ -1,0 +1,228 @@
+# Evaluation: what the models can do, what they only seem to do, and what they cost.
+# Reads: results/<run>/models/ and the test split. Writes: results/<run>/metrics/, metrics.csv and checks.json.
+
+
+rule audit_causality:
+    """Find out whether a model sees the future: edits, gradients, token by token, random tokens."""
+    input:
+        weights="results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors",
+        description="results/{run}/models/{corpus}/{model}/seed-{seed}/config.json",
+        tokenizer=with_vocabulary("data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"),
+        articles="data/{corpus}/articles.parquet",
+        code=code("minillm.evaluation.causality"),
+    output:
+        records="results/{run}/metrics/{corpus}/{model}/seed-{seed}/causality.json",
+        verdict="results/{run}/metrics/{corpus}/{model}/seed-{seed}/causality-verdict.json",
+    log:
+        "logs/{run}/{corpus}/{model}/audit_causality-{seed}.log",
+    benchmark:
+        "logs/{run}/{corpus}/{model}/audit_causality-{seed}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    threads: SETTINGS.evaluation.threads
+    shell:
+        "python -m minillm.evaluation.causality --weights {input.weights:q} --description {input.description:q}"
+        " --tokenizer {input.tokenizer:q} --articles {input.articles:q} --corpus {wildcards.corpus:q}"
+        " --model {wildcards.model:q} --seed {wildcards.seed:q} --threads {threads}"
+        " --records {output.records:q} --verdict {output.verdict:q} 2> {log:q}"
+
+
+rule evaluate_perplexity:
+    """Measure perplexity, bits per byte and accuracy on the test split and on samples of the others."""
+    input:
+        weights="results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors",
+        description="results/{run}/models/{corpus}/{model}/seed-{seed}/config.json",
+        tokenizer=with_vocabulary("data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"),
+        articles="data/{corpus}/articles.parquet",
+        code=code("minillm.evaluation.perplexity"),
+    output:
+        records="results/{run}/metrics/{corpus}/{model}/seed-{seed}/perplexity.json",
+        documents="results/{run}/metrics/{corpus}/{model}/seed-{seed}/documents.csv",
+        token_counts="results/{run}/metrics/{corpus}/{model}/seed-{seed}/token_counts.csv",
+    log:
+        "logs/{run}/{corpus}/{model}/evaluate_perplexity-{seed}.log",
+    benchmark:
+        "logs/{run}/{corpus}/{model}/evaluate_perplexity-{seed}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    threads: SETTINGS.evaluation.threads
+    params:
+        sample_articles=SETTINGS.evaluation.sample_articles,
+    shell:
+        "python -m minillm.evaluation.perplexity --weights {input.weights:q} --description {input.description:q}"
+        " --tokenizer {input.tokenizer:q} --articles {input.articles:q} --corpus {wildcards.corpus:q}"
+        " --model {wildcards.model:q} --seed {wildcards.seed:q} --threads {threads}"
+        " --sample-articles {params.sample_articles:q} --records {output.records:q}"
+        " --documents {output.documents:q} --token-counts {output.token_counts:q} 2> {log:q}"
+
+
+rule evaluate_bias:
+    """Compare how often each token is predicted and how often it is right."""
+    input:
+        token_counts="results/{run}/metrics/{corpus}/{model}/seed-{seed}/token_counts.csv",
+        code=code("minillm.evaluation.bias"),
+    output:
+        records="results/{run}/metrics/{corpus}/{model}/seed-{seed}/bias.json",
+    log:
+        "logs/{run}/{corpus}/{model}/evaluate_bias-{seed}.log",
+    benchmark:
+        "logs/{run}/{corpus}/{model}/evaluate_bias-{seed}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m minillm.evaluation.bias --token-counts {input.token_counts:q} --corpus {wildcards.corpus:q}"
+        " --model {wildcards.model:q} --seed {wildcards.seed:q} --records {output.records:q} 2> {log:q}"
+
+
+rule evaluate_bleu:
+    """Continue test articles and score the continuations with BLEU, between a floor and a ceiling."""
+    input:
+        weights="results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors",
+        description="results/{run}/models/{corpus}/{model}/seed-{seed}/config.json",
+        tokenizer=with_vocabulary("data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"),
+        articles="data/{corpus}/articles.parquet",
+        code=code("minillm.evaluation.bleu"),
+    output:
+        records="results/{run}/metrics/{corpus}/{model}/seed-{seed}/bleu.json",
+        texts="results/{run}/metrics/{corpus}/{model}/seed-{seed}/bleu-texts.json",
+    log:
+        "logs/{run}/{corpus}/{model}/evaluate_bleu-{seed}.log",
+    benchmark:
+        "logs/{run}/{corpus}/{model}/evaluate_bleu-{seed}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    threads: SETTINGS.evaluation.threads
+    params:
+        prompts=SETTINGS.evaluation.bleu.prompts,
+        prompt_words=SETTINGS.evaluation.bleu.prompt_words,
+        continuation_words=SETTINGS.evaluation.bleu.continuation_words,
+    shell:
+        "python -m minillm.evaluation.bleu --weights {input.weights:q} --description {input.description:q}"
+        " --tokenizer {input.tokenizer:q} --articles {input.articles:q} --corpus {wildcards.corpus:q}"
+        " --model {wildcards.model:q} --seed {wildcards.seed:q} --threads {threads} --prompts {params.prompts:q}"
+        " --prompt-words {params.prompt_words:q} --continuation-words {params.continuation_words:q}"
+        " --records {output.records:q} --texts {output.texts:q} 2> {log:q}"
+
+
+rule generate_texts:
+    """Continue the prompts of the config, greedily and by sampling."""
+    input:
+        weights="results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors",
+        description="results/{run}/models/{corpus}/{model}/seed-{seed}/config.json",
+        tokenizer=with_vocabulary("data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"),
+        code=code("minillm.evaluation.generation"),
+    output:
+        texts="results/{run}/metrics/{corpus}/{model}/seed-{seed}/generations.json",
+    log:
+        "logs/{run}/{corpus}/{model}/generate_texts-{seed}.log",
+    benchmark:
+        "logs/{run}/{corpus}/{model}/generate_texts-{seed}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    threads: SETTINGS.evaluation.threads
+    params:
+        prompts=SETTINGS.evaluation.generation.prompts,
+        max_tokens=SETTINGS.evaluation.generation.max_tokens,
+        temperature=SETTINGS.evaluation.generation.temperature,
+        seed=SETTINGS.evaluation.generation.seed,
+    shell:
+        "python -m minillm.evaluation.generation --weights {input.weights:q} --description {input.description:q}"
+        " --tokenizer {input.tokenizer:q} --prompts {params.prompts:q} --max-tokens {params.max_tokens:q}"
+        " --temperature {params.temperature:q} --seed {params.seed:q} --threads {threads}"
+        " --output {output.texts:q} 2> {log:q}"
+
+
+rule evaluate_cost:
+    """Measure the time and memory that a model takes. Depends on the machine; marked so in the manifest."""
+    input:
+        weights="results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors",
+        description="results/{run}/models/{corpus}/{model}/seed-{seed}/config.json",
+        code=code("minillm.evaluation.cost"),
+    output:
+        records="results/{run}/metrics/{corpus}/{model}/seed-{seed}/cost.json",
+    log:
+        "logs/{run}/{corpus}/{model}/evaluate_cost-{seed}.log",
+    benchmark:
+        "logs/{run}/{corpus}/{model}/evaluate_cost-{seed}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    threads: SETTINGS.evaluation.threads
+    shell:
+        "python -m minillm.evaluation.cost --weights {input.weights:q} --description {input.description:q}"
+        " --corpus {wildcards.corpus:q} --model {wildcards.model:q} --seed {wildcards.seed:q}"
+        " --threads {threads} --records {output.records:q} 2> {log:q}"
+
+
+rule measure_scale:
+    """Bits per byte of what needs no network: unigrams and the xz compressor."""
+    input:
+        articles="data/{corpus}/articles.parquet",
+        tokenizer="data/{corpus}/vocabulary/{vocabulary}/tokenizer.json",
+        code=code("minillm.evaluation.scale"),
+    output:
+        records="results/{run}/metrics/{corpus}/scale-{vocabulary}.json",
+    log:
+        "logs/{run}/{corpus}/measure_scale-{vocabulary}.log",
+    benchmark:
+        "logs/{run}/{corpus}/measure_scale-{vocabulary}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m minillm.evaluation.scale --articles {input.articles:q} --tokenizer {input.tokenizer:q}"
+        " --vocabulary {wildcards.vocabulary:q} --corpus {wildcards.corpus:q}"
+        " --records {output.records:q} 2> {log:q}"
+
+
+rule summarise_metrics:
+    """Collect all metrics in one table, with differences between models and means over seeds."""
+    input:
+        records=expand(
+            of_each_model("results/{run}/metrics/{corpus}/{model}/seed-{seed}/{{stage}}.json"),
+            stage=["causality", "perplexity", "bias", "bleu"],
+        ),
+        cost=of_each_model("results/{run}/metrics/{corpus}/{model}/seed-{seed}/cost.json"),
+        scale=expand(
+            "results/{run}/metrics/{corpus}/scale-{vocabulary}.json",
+            run=RUN,
+            corpus=CORPUS,
+            vocabulary=vocabularies_of_the_run(),
+        ),
+        documents=of_each_model("results/{run}/metrics/{corpus}/{model}/seed-{seed}/documents.csv"),
+        code=code("minillm.evaluation.summary"),
+    output:
+        metrics="results/{run}/metrics.csv",
+        cost="results/{run}/cost.csv",
+    log:
+        "logs/{run}/summarise_metrics.log",
+    benchmark:
+        "logs/{run}/summarise_metrics.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        reference=MODELS[0],
+    shell:
+        "python -m minillm.evaluation.summary --records {input.records:q} {input.scale:q}"
+        " --cost {input.cost:q} --documents {input.documents:q} --reference {params.reference:q}"
+        " --output {output.metrics:q} --cost-output {output.cost:q} 2> {log:q}"
+
+
+rule check_results:
+    """Hold the numbers against what must be true of honest ones."""
+    input:
+        metrics="results/{run}/metrics.csv",
+        articles=f"data/{CORPUS}/articles.parquet",
+        code=code("minillm.evaluation.gates"),
+    output:
+        checks="results/{run}/checks.json",
+    log:
+        "logs/{run}/check_results.log",
+    benchmark:
+        "logs/{run}/check_results.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        causal=as_json({model: SETTINGS.models[model].causal for model in MODELS}),
+        vocabularies=as_json({model: SETTINGS.models[model].vocabulary for model in MODELS}),
+    shell:
+        "python -m minillm.evaluation.gates --metrics {input.metrics:q} --articles {input.articles:q}"
+        " --causal {params.causal:q} --vocabularies {params.vocabularies:q} --output {output.checks:q} 2> {log:q}"

@@ -1,0 +1,162 @@
+# Paper: from numbers, texts and figures to the compiled and checked article.
+# Reads: paper/ and result files. Writes: results/<run>/provenance.json, paper/ and manifest.json.
+
+
+rule write_provenance:
+    """Write down configuration, code, data, models and versions, and one digest of all of it."""
+    input:
+        code=sorted(str(path) for path in Path("src").rglob("*.py")),
+        data=expand(
+            ["data/{corpus}/articles.parquet", "data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"],
+            corpus=CORPUS,
+            vocabulary=vocabularies_of_the_run(),
+        ),
+        models=of_each_model("results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors"),
+    output:
+        provenance="results/{run}/provenance.json",
+    log:
+        "logs/{run}/write_provenance.log",
+    benchmark:
+        "logs/{run}/write_provenance.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        config=as_json(SETTINGS),
+    shell:
+        "python -m minillm.paper.provenance --config {params.config:q} --code {input.code:q} --data {input.data:q}"
+        " --models {input.models:q} --output {output.provenance:q} 2> {log:q}"
+
+
+rule render_article:
+    """Fill the article's templates with the results and pack the LaTeX sources into one zip file."""
+    input:
+        template="paper/article.tex",
+        sections=sorted(str(path) for path in Path("paper/sections").glob("*.tex")),
+        bibliography="paper/references.bib",
+        figures=expand("results/{run}/figures/{figure}.pdf", figure=FIGURES, allow_missing=True),
+        metrics="results/{run}/metrics.csv",
+        cost="results/{run}/cost.csv",
+        checks="results/{run}/checks.json",
+        selection=f"data/{CORPUS}/selection.json",
+        statistics=expand(
+            "data/{corpus}/vocabulary/{vocabulary}/statistics.json",
+            corpus=CORPUS,
+            vocabulary=vocabularies_of_the_run(),
+        ),
+        descriptions=of_each_model("results/{run}/models/{corpus}/{model}/seed-{seed}/config.json"),
+        outcomes=of_each_model("results/{run}/models/{corpus}/{model}/seed-{seed}/outcome.json"),
+        generations=of_each_model("results/{run}/metrics/{corpus}/{model}/seed-{seed}/generations.json"),
+        provenance="results/{run}/provenance.json",
+        code=code("minillm.paper.render_article"),
+    output:
+        article="results/{run}/paper/article.tex",
+        bundle="results/{run}/paper/article.zip",
+        numbers="results/{run}/paper/numbers.json",
+    log:
+        "logs/{run}/render_article.log",
+    benchmark:
+        "logs/{run}/render_article.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        settings=article_settings(),
+    shell:
+        "python -m minillm.paper.render_article --templates paper --bibliography {input.bibliography:q}"
+        " --figures {input.figures:q} --settings {params.settings:q} --metrics {input.metrics:q} {input.cost:q}"
+        " --checks {input.checks:q} --selection {input.selection:q} --statistics {input.statistics:q}"
+        " --descriptions {input.descriptions:q} --outcomes {input.outcomes:q} --generations {input.generations:q}"
+        " --provenance {input.provenance:q} --article {output.article:q} --bundle {output.bundle:q}"
+        " --numbers {output.numbers:q} 2> {log:q}"
+
+
+rule compile_article:
+    """Compile the article's zip file with LaTeX, in a folder of its own and without a shell."""
+    input:
+        bundle="results/{run}/paper/article.zip",
+        code=code("minillm.paper.compile"),
+    output:
+        pdf="results/{run}/paper/article.pdf",
+        latex_log="results/{run}/paper/article.log",
+        bibtex_log="results/{run}/paper/article.blg",
+    log:
+        "logs/{run}/compile_article.log",
+    benchmark:
+        "logs/{run}/compile_article.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m minillm.paper.compile --bundle {input.bundle:q} --pdf {output.pdf:q}"
+        " --latex-log {output.latex_log:q} 2> {log:q}"
+
+
+rule check_article:
+    """Read the PDF back: fonts, language, references, and every number that was printed."""
+    input:
+        pdf="results/{run}/paper/article.pdf",
+        latex_log="results/{run}/paper/article.log",
+        bibtex_log="results/{run}/paper/article.blg",
+        numbers="results/{run}/paper/numbers.json",
+        code=code("minillm.paper.check"),
+    output:
+        checks="results/{run}/paper/article-checks.json",
+    log:
+        "logs/{run}/check_article.log",
+    benchmark:
+        "logs/{run}/check_article.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        strict=SETTINGS.paper.strict,
+    shell:
+        "python -m minillm.paper.check --pdf {input.pdf:q} --latex-log {input.latex_log:q}"
+        " --numbers {input.numbers:q} --strict {params.strict:q} --output {output.checks:q} 2> {log:q}"
+
+
+rule write_manifest:
+    """List every file of the run with its SHA-256, and say which hold measured times."""
+    input:
+        data=[
+            f"data/{CORPUS}/articles.parquet",
+            f"data/{CORPUS}/selection.json",
+            *expand(
+                "data/{corpus}/vocabulary/{vocabulary}/{file}",
+                corpus=CORPUS,
+                vocabulary=vocabularies_of_the_run(),
+                file=["tokenizer.json", "statistics.json"],
+            ),
+        ],
+        models=expand(
+            of_each_model("results/{run}/models/{corpus}/{model}/seed-{seed}/{{file}}"),
+            file=["model.safetensors", "config.json", "history.csv", "timing.csv", "outcome.json"],
+        ),
+        metrics=expand(
+            of_each_model("results/{run}/metrics/{corpus}/{model}/seed-{seed}/{{file}}"),
+            file=[
+                "causality.json",
+                "perplexity.json",
+                "bias.json",
+                "bleu.json",
+                "cost.json",
+                "documents.csv",
+                "generations.json",
+            ],
+        ),
+        tables=expand(
+            "results/{run}/{file}",
+            run=RUN,
+            file=["metrics.csv", "cost.csv", "checks.json", "provenance.json"],
+        ),
+        figures=expand("results/{run}/figures/{figure}.{kind}", run=RUN, figure=FIGURES, kind=["pdf", "png"]),
+        article=article_files(),
+        code=code("minillm.paper.manifest"),
+    output:
+        manifest="results/{run}/manifest.json",
+    log:
+        "logs/{run}/write_manifest.log",
+    benchmark:
+        "logs/{run}/write_manifest.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m minillm.paper.manifest --files {input.data:q} {input.models:q} {input.metrics:q} {input.tables:q}"
+        " {input.figures:q} {input.article:q} --output {output.manifest:q} 2> {log:q}"

@@ -1,0 +1,44 @@
+# Vocabulary: from articles to token ids.
+# Reads: data/<corpus>/articles.parquet. Writes: data/<corpus>/vocabulary/ and data/<corpus>/tokens/.
+
+
+rule build_vocabulary:
+    """Build a vocabulary from the train split and measure how it covers every split."""
+    input:
+        articles="data/{corpus}/articles.parquet",
+        code=code("minillm.vocabulary.build_vocabulary"),
+    output:
+        tokenizer="data/{corpus}/vocabulary/{vocabulary}/tokenizer.json",
+        statistics="data/{corpus}/vocabulary/{vocabulary}/statistics.json",
+    log:
+        "logs/{corpus}/build_vocabulary-{vocabulary}.log",
+    benchmark:
+        "logs/{corpus}/build_vocabulary-{vocabulary}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        kind=lambda wildcards: SETTINGS.vocabularies[wildcards.vocabulary].kind,
+        size=lambda wildcards: SETTINGS.vocabularies[wildcards.vocabulary].size,
+    shell:
+        "python -m minillm.vocabulary.build_vocabulary --articles {input.articles:q} --kind {params.kind:q}"
+        " --size {params.size:q} --output {output.tokenizer:q} --statistics {output.statistics:q} 2> {log:q}"
+
+
+rule encode_split:
+    """Turn the texts of a split into token ids."""
+    input:
+        articles="data/{corpus}/articles.parquet",
+        tokenizer="data/{corpus}/vocabulary/{vocabulary}/tokenizer.json",
+        code=code("minillm.vocabulary.encode_split"),
+    output:
+        tokens="data/{corpus}/tokens/{vocabulary}/{split}.npy",
+        offsets="data/{corpus}/tokens/{vocabulary}/{split}.offsets.npy",
+    log:
+        "logs/{corpus}/encode_split-{vocabulary}-{split}.log",
+    benchmark:
+        "logs/{corpus}/encode_split-{vocabulary}-{split}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m minillm.vocabulary.encode_split --articles {input.articles:q} --tokenizer {input.tokenizer:q}"
+        " --split {wildcards.split:q} --tokens {output.tokens:q} --offsets {output.offsets:q} 2> {log:q}"
