@@ -29,9 +29,5 @@ def code(module: str) -> list[str]:
     for name in {module, *graph.find_upstream_modules(module)}:
         path = SOURCE.joinpath(*name.split("."))
         files.add(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
-    data = {
-        path
-        for folder in {file.parent for file in files}
-        for path in folder.glob("*.toml")
-    }
+    data = {path for folder in {file.parent for file in files} for path in folder.glob("*.toml")}
     return sorted(str(path) for path in files | data)

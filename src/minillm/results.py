@@ -1,9 +1,8 @@
-"""Look numbers up in `metrics.csv` and `cost.csv`: for the figures and the article, which read results and compute none."""
+"""Look numbers up in `metrics.csv` and `cost.csv`, for the figures and the article: they compute none."""
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
 
 ALL_SEEDS = "all"
 
@@ -24,13 +23,17 @@ class Metrics:
     """The tables of a run. Where a model was trained with several seeds, its numbers are the means over them."""
 
     def __init__(self, *paths: Path) -> None:
-        empty = {"low": [""], "high": [""], "n": [""]}
-        tables = [pd.read_csv(path, keep_default_na=False, na_values=empty, dtype={"seed": str}) for path in paths]
-        table = pd.concat(tables)
-        averaged = set(table[table["seed"] == ALL_SEEDS]["model"])
-        table = table[~table["model"].isin(averaged) | table["seed"].isin([ALL_SEEDS, ""])]
+        rows = []
+        for path in paths:
+            with path.open(encoding="utf-8", newline="") as stream:
+                rows += list(csv.DictReader(stream))
+        averaged = {row["model"] for row in rows if row["seed"] == ALL_SEEDS}
         self._paths = " and ".join(map(str, paths))
-        self._rows = {(row.metric, row.model, row.split): row for row in table.itertuples()}
+        self._rows = {
+            (row["metric"], row["model"], row["split"]): row
+            for row in rows
+            if row["model"] not in averaged or row["seed"] in (ALL_SEEDS, "")
+        }
 
     def has(self, metric: str, model: str, split: str = "") -> bool:
         """Whether there is such a number."""
@@ -41,9 +44,9 @@ class Metrics:
         if not self.has(metric, model, split):
             raise ValueError(f"{self._paths} has no {metric} of {model} on the split {split!r}")
         row = self._rows[metric, model, split]
-        low, high = (None if pd.isna(bound) else float(bound) for bound in (row.low, row.high))
-        n = None if pd.isna(row.n) else int(row.n)
-        return Number(float(row.value), row.unit, low, high, row.interval, n)
+        low, high = (float(row[bound]) if row[bound] else None for bound in ("low", "high"))
+        n = int(row["n"]) if row["n"] else None
+        return Number(float(row["value"]), row["unit"], low, high, row["interval"], n)
 
     def models(self, metric: str, split: str = "") -> list[str]:
         """The models that have this number, sorted."""

@@ -43,7 +43,7 @@ class Corpus(_Strict):
     """Where articles come from and which are kept."""
 
     source: Literal["dump", "wikitext"]
-    """`dump`: a MediaWiki XML export. `wikitext`: a folder of wikitext files, one a page, as in data/sample/articles."""
+    """`dump`: a MediaWiki XML export. `wikitext`: a folder of wikitext files, one a page."""
     path: str | None = None
     """The export (.xml, .xml.bz2, .xml.gz, .xml.xz) or the folder."""
     language: str = "es"

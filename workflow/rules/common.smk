@@ -1,5 +1,5 @@
-# What the other rule files use: the validated settings, and which files exist for which models. No rules here.
-import os
+# The validated settings, and which files exist for which models; used by all the other files.
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -7,8 +7,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 # Jobs run the Python that runs Snakemake, whether or not its environment has been activated.
-os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
-os.environ["PYTHONHASHSEED"] = "0"
+shell.prefix(f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 
 from minillm.closure import code
 from minillm.settings import ConfigError, as_json, load_settings
@@ -38,7 +37,9 @@ if not SOURCE.exists():
 def shards(pattern):
     """The pattern's paths, one for each shard of the corpus in the wildcards."""
     return lambda wildcards: expand(
-        pattern, corpus=wildcards.corpus, shard=range(SETTINGS.corpora[wildcards.corpus].shards)
+        pattern,
+        corpus=wildcards.corpus,
+        shard=range(SETTINGS.corpora[wildcards.corpus].shards),
     )
 
 
@@ -93,13 +94,19 @@ def article_files():
     """What the article consists of on this machine: without TeX there is no PDF, and article.zip is the result."""
     files = [f"results/{RUN}/paper/article.zip"]
     if HAS_TEX:
-        files += [f"results/{RUN}/paper/article.pdf", f"results/{RUN}/paper/article-checks.json"]
+        files += [
+            f"results/{RUN}/paper/article.pdf",
+            f"results/{RUN}/paper/article-checks.json",
+        ]
     return files
 
 
 def gpus(device):
     """How many GPUs a job with this device setting uses: asking for one on a machine without would queue CPU jobs."""
-    return int(device == "cuda" or (device == "auto" and shutil.which("nvidia-smi") is not None))
+    return int(
+        device == "cuda"
+        or (device == "auto" and shutil.which("nvidia-smi") is not None)
+    )
 
 
 def article_settings():
@@ -112,7 +119,10 @@ def article_settings():
             "paper": SETTINGS.paper.model_dump(),
             "corpus": {"name": CORPUS, **corpus.model_dump(mode="json")},
             "models": {
-                model: {"title": SETTINGS.models[model].title, "vocabulary": SETTINGS.models[model].vocabulary}
+                model: {
+                    "title": SETTINGS.models[model].title,
+                    "vocabulary": SETTINGS.models[model].vocabulary,
+                }
                 for model in MODELS
             },
             "bleu": SETTINGS.evaluation.bleu.model_dump(),

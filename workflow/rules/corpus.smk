@@ -37,7 +37,9 @@ rule read_dump:
         "../../environment.yml"
     params:
         licence=lambda wildcards: SETTINGS.corpora[wildcards.corpus].licence,
-        real_revision_ids=lambda wildcards: SETTINGS.corpora[wildcards.corpus].real_revision_ids,
+        real_revision_ids=lambda wildcards: SETTINGS.corpora[
+            wildcards.corpus
+        ].real_revision_ids,
     shell:
         "python -m minillm.corpus.read_dump --dump {input.dump:q} --licence {params.licence:q}"
         " --real-revision-ids {params.real_revision_ids:q} --output {output.raw:q} 2> {log:q}"

@@ -7,7 +7,9 @@ rule audit_causality:
     input:
         weights="results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors",
         description="results/{run}/models/{corpus}/{model}/seed-{seed}/config.json",
-        tokenizer=with_vocabulary("data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"),
+        tokenizer=with_vocabulary(
+            "data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"
+        ),
         articles="data/{corpus}/articles.parquet",
         code=code("minillm.evaluation.causality"),
     output:
@@ -32,7 +34,9 @@ rule evaluate_perplexity:
     input:
         weights="results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors",
         description="results/{run}/models/{corpus}/{model}/seed-{seed}/config.json",
-        tokenizer=with_vocabulary("data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"),
+        tokenizer=with_vocabulary(
+            "data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"
+        ),
         articles="data/{corpus}/articles.parquet",
         code=code("minillm.evaluation.perplexity"),
     output:
@@ -79,7 +83,9 @@ rule evaluate_bleu:
     input:
         weights="results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors",
         description="results/{run}/models/{corpus}/{model}/seed-{seed}/config.json",
-        tokenizer=with_vocabulary("data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"),
+        tokenizer=with_vocabulary(
+            "data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"
+        ),
         articles="data/{corpus}/articles.parquet",
         code=code("minillm.evaluation.bleu"),
     output:
@@ -109,7 +115,9 @@ rule generate_texts:
     input:
         weights="results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors",
         description="results/{run}/models/{corpus}/{model}/seed-{seed}/config.json",
-        tokenizer=with_vocabulary("data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"),
+        tokenizer=with_vocabulary(
+            "data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"
+        ),
         code=code("minillm.evaluation.generation"),
     output:
         texts="results/{run}/metrics/{corpus}/{model}/seed-{seed}/generations.json",
@@ -177,17 +185,23 @@ rule summarise_metrics:
     """Collect all metrics in one table, with differences between models and means over seeds."""
     input:
         records=expand(
-            of_each_model("results/{run}/metrics/{corpus}/{model}/seed-{seed}/{{stage}}.json"),
+            of_each_model(
+                "results/{run}/metrics/{corpus}/{model}/seed-{seed}/{{stage}}.json"
+            ),
             stage=["causality", "perplexity", "bias", "bleu"],
         ),
-        cost=of_each_model("results/{run}/metrics/{corpus}/{model}/seed-{seed}/cost.json"),
+        cost=of_each_model(
+            "results/{run}/metrics/{corpus}/{model}/seed-{seed}/cost.json"
+        ),
         scale=expand(
             "results/{run}/metrics/{corpus}/scale-{vocabulary}.json",
             run=RUN,
             corpus=CORPUS,
             vocabulary=vocabularies_of_the_run(),
         ),
-        documents=of_each_model("results/{run}/metrics/{corpus}/{model}/seed-{seed}/documents.csv"),
+        documents=of_each_model(
+            "results/{run}/metrics/{corpus}/{model}/seed-{seed}/documents.csv"
+        ),
         code=code("minillm.evaluation.summary"),
     output:
         metrics="results/{run}/metrics.csv",
@@ -222,7 +236,9 @@ rule check_results:
         "../../environment.yml"
     params:
         causal=as_json({model: SETTINGS.models[model].causal for model in MODELS}),
-        vocabularies=as_json({model: SETTINGS.models[model].vocabulary for model in MODELS}),
+        vocabularies=as_json(
+            {model: SETTINGS.models[model].vocabulary for model in MODELS}
+        ),
     shell:
         "python -m minillm.evaluation.gates --metrics {input.metrics:q} --articles {input.articles:q}"
         " --causal {params.causal:q} --vocabularies {params.vocabularies:q} --output {output.checks:q} 2> {log:q}"

@@ -5,7 +5,9 @@
 rule plot_training:
     """Draw the learning curves: loss, perplexity, accuracy and learning rate."""
     input:
-        histories=of_each_model("results/{run}/models/{corpus}/{model}/seed-{seed}/history.csv"),
+        histories=of_each_model(
+            "results/{run}/models/{corpus}/{model}/seed-{seed}/history.csv"
+        ),
         code=code("minillm.figures.training"),
     output:
         pdf="results/{run}/figures/training.pdf",

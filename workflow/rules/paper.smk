@@ -7,11 +7,16 @@ rule write_provenance:
     input:
         code=sorted(str(path) for path in Path("src").rglob("*.py")),
         data=expand(
-            ["data/{corpus}/articles.parquet", "data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"],
+            [
+                "data/{corpus}/articles.parquet",
+                "data/{corpus}/vocabulary/{vocabulary}/tokenizer.json",
+            ],
             corpus=CORPUS,
             vocabulary=vocabularies_of_the_run(),
         ),
-        models=of_each_model("results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors"),
+        models=of_each_model(
+            "results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors"
+        ),
     output:
         provenance="results/{run}/provenance.json",
     log:
@@ -33,7 +38,9 @@ rule render_article:
         template="paper/article.tex",
         sections=sorted(str(path) for path in Path("paper/sections").glob("*.tex")),
         bibliography="paper/references.bib",
-        figures=expand("results/{run}/figures/{figure}.pdf", figure=FIGURES, allow_missing=True),
+        figures=expand(
+            "results/{run}/figures/{figure}.pdf", figure=FIGURES, allow_missing=True
+        ),
         metrics="results/{run}/metrics.csv",
         cost="results/{run}/cost.csv",
         checks="results/{run}/checks.json",
@@ -43,9 +50,15 @@ rule render_article:
             corpus=CORPUS,
             vocabulary=vocabularies_of_the_run(),
         ),
-        descriptions=of_each_model("results/{run}/models/{corpus}/{model}/seed-{seed}/config.json"),
-        outcomes=of_each_model("results/{run}/models/{corpus}/{model}/seed-{seed}/outcome.json"),
-        generations=of_each_model("results/{run}/metrics/{corpus}/{model}/seed-{seed}/generations.json"),
+        descriptions=of_each_model(
+            "results/{run}/models/{corpus}/{model}/seed-{seed}/config.json"
+        ),
+        outcomes=of_each_model(
+            "results/{run}/models/{corpus}/{model}/seed-{seed}/outcome.json"
+        ),
+        generations=of_each_model(
+            "results/{run}/metrics/{corpus}/{model}/seed-{seed}/generations.json"
+        ),
         provenance="results/{run}/provenance.json",
         code=code("minillm.paper.render_article"),
     output:
@@ -126,11 +139,21 @@ rule write_manifest:
             ),
         ],
         models=expand(
-            of_each_model("results/{run}/models/{corpus}/{model}/seed-{seed}/{{file}}"),
-            file=["model.safetensors", "config.json", "history.csv", "timing.csv", "outcome.json"],
+            of_each_model(
+                "results/{run}/models/{corpus}/{model}/seed-{seed}/{{file}}"
+            ),
+            file=[
+                "model.safetensors",
+                "config.json",
+                "history.csv",
+                "timing.csv",
+                "outcome.json",
+            ],
         ),
         metrics=expand(
-            of_each_model("results/{run}/metrics/{corpus}/{model}/seed-{seed}/{{file}}"),
+            of_each_model(
+                "results/{run}/metrics/{corpus}/{model}/seed-{seed}/{{file}}"
+            ),
             file=[
                 "causality.json",
                 "perplexity.json",
@@ -146,7 +169,12 @@ rule write_manifest:
             run=RUN,
             file=["metrics.csv", "cost.csv", "checks.json", "provenance.json"],
         ),
-        figures=expand("results/{run}/figures/{figure}.{kind}", run=RUN, figure=FIGURES, kind=["pdf", "png"]),
+        figures=expand(
+            "results/{run}/figures/{figure}.{kind}",
+            run=RUN,
+            figure=FIGURES,
+            kind=["pdf", "png"],
+        ),
         article=article_files(),
         code=code("minillm.paper.manifest"),
     output:

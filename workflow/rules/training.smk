@@ -5,11 +5,19 @@
 rule train_model:
     """Train a model with a seed; a killed training goes on from its last checkpoint."""
     input:
-        tokenizer=with_vocabulary("data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"),
+        tokenizer=with_vocabulary(
+            "data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"
+        ),
         train_tokens=with_vocabulary("data/{corpus}/tokens/{vocabulary}/train.npy"),
-        train_offsets=with_vocabulary("data/{corpus}/tokens/{vocabulary}/train.offsets.npy"),
-        validation_tokens=with_vocabulary("data/{corpus}/tokens/{vocabulary}/validation.npy"),
-        validation_offsets=with_vocabulary("data/{corpus}/tokens/{vocabulary}/validation.offsets.npy"),
+        train_offsets=with_vocabulary(
+            "data/{corpus}/tokens/{vocabulary}/train.offsets.npy"
+        ),
+        validation_tokens=with_vocabulary(
+            "data/{corpus}/tokens/{vocabulary}/validation.npy"
+        ),
+        validation_offsets=with_vocabulary(
+            "data/{corpus}/tokens/{vocabulary}/validation.offsets.npy"
+        ),
         code=code("minillm.training.train_model"),
     output:
         weights="results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors",

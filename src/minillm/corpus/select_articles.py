@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow.parquet as pq
 from datasketch import MinHash, MinHashLSH
@@ -31,7 +31,7 @@ class Selection:
     Similarities are Jaccard indices of the sets of five-word shingles.
     """
 
-    __pydantic_config__ = {"extra": "forbid"}
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     min_characters: int = 500
     """Characters of clean text that an article needs at least."""
@@ -41,17 +41,13 @@ class Selection:
     """From this similarity on, the article with the larger page id is dropped as a copy."""
     cluster_similarity: float = 0.4
     """From this similarity on, two articles go to the same split."""
-    shares: dict[str, float] = field(
-        default_factory=lambda: {"train": 0.70, "validation": 0.15, "test": 0.15}
-    )
+    shares: dict[str, float] = field(default_factory=lambda: {"train": 0.70, "validation": 0.15, "test": 0.15})
     """Shares of the articles in the three splits; they sum to 1."""
     seed: int = 1
     """Chooses which clusters go to which split."""
 
 
-def select_articles(
-    clean: list[Path], language: str, selection: Selection, output: Path, report: Path
-) -> None:
+def select_articles(clean: list[Path], language: str, selection: Selection, output: Path, report: Path) -> None:
     """Write the chosen articles, sorted by page id, and a report of what was dropped and why.
 
     Raises ValueError if no article is left or there are fewer clusters of articles than splits.
@@ -77,12 +73,8 @@ def select_articles(
             "pages": len(pages),
             "kept": len(kept),
             "dropped": dict(dropped),
-            "splits": {
-                split: _totals([page for page in kept if page["split"] == split]) for split in SPLITS
-            },
-            "unrendered_templates": dict(
-                Counter(name for page in kept for name in page["unrendered"]).most_common(30)
-            ),
+            "splits": {split: _totals([page for page in kept if page["split"] == split]) for split in SPLITS},
+            "unrendered_templates": dict(Counter(name for page in kept for name in page["unrendered"]).most_common(30)),
             "dropped_pages": [
                 {"page_id": page["page_id"], "title": page["title"], "reason": reasons[page["page_id"]]}
                 for page in pages

@@ -7,6 +7,7 @@ that only some tokens were averaged. The total variation distance is comparable 
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ def evaluate_bias(token_counts: Path, corpus: str, model: str, seed: str, record
     """Compute the bias metrics of one model on the test split from its token counts."""
     counts = pd.read_csv(token_counts)
     true, predicted = counts["true"].to_numpy(), counts["predicted"].to_numpy()
-    shared = {"corpus": corpus, "model": model, "seed": seed, "split": "test"}
+    shared: dict[str, Any] = {"corpus": corpus, "model": model, "seed": seed, "split": "test"}
     found = []
     for support, chosen in (("vocabulary", np.full(len(true), True)), ("predicted", predicted > 0)):
         difference = (predicted - true)[chosen]

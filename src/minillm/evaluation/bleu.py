@@ -8,7 +8,7 @@ sacreBLEU (Post 2018, W18-6319) without smoothing, so that a text with no matchi
 import math
 from pathlib import Path
 
-from sacrebleu.metrics import BLEU
+from sacrebleu.metrics.bleu import BLEU
 
 from minillm.corpus.tables import read_texts
 from minillm.evaluation.generation import generate
@@ -68,7 +68,7 @@ def evaluate_bleu(
             corpus=corpus,
             model=model,
             seed=seed,
-            better=better,
+            better=better,  # type: ignore[arg-type]
         )
         for name, candidates, better in (
             ("bleu", hypotheses, "higher"),

@@ -47,9 +47,9 @@ def audit_causality(
     device, _ = prepare(TrainingConfig(steps=0, threads=threads))
     network = load_model(weights, description, device)
     loaded = load_tokenizer(tokenizer)
-    windows_NT = _windows(
-        [encode(loaded, text) for text in read_texts(articles, "test")], network.config.context
-    ).to(device)
+    windows_NT = _windows([encode(loaded, text) for text in read_texts(articles, "test")], network.config.context).to(
+        device
+    )
     edit = largest_change_of_the_past(network, loaded.get_vocab_size())
     gradient = gradient_to_the_future(network, loaded.get_vocab_size())
     parallel, incremental = parallel_and_incremental_loss(network, windows_NT)

@@ -1,6 +1,7 @@
 """What a model costs: parameters, memory and time. Times depend on the machine and are marked so in the manifest."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ def evaluate_cost(
         {"generate": generate, "network": network, "prompt": prompt, "count": GENERATED_TOKENS},
         threads,
     )
-    shared = {"corpus": corpus, "model": model, "seed": seed}
+    shared: dict[str, Any] = {"corpus": corpus, "model": model, "seed": seed}
     found = [
         Record(metric="latency_mean", value=float(passes.mean()), unit="ms", n=len(passes), better="lower", **shared),
         Record(metric="latency_deviation", value=float(passes.std()), unit="ms", n=len(passes), **shared),
@@ -54,7 +55,7 @@ def _milliseconds(statement: str, names: dict[str, object], threads: int) -> np.
     return np.array(measured.times) * 1000
 
 
-def _median(metric: str, times: np.ndarray, shared: dict[str, str]) -> Record:
+def _median(metric: str, times: np.ndarray, shared: dict[str, Any]) -> Record:
     low, middle, high = np.percentile(times, [25, 50, 75])
     return Record(
         metric=metric,

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -73,8 +74,8 @@ def evaluate_perplexity(
 ) -> None:
     """Measure a model on the whole test split and on samples of the train and validation splits.
 
-    `sample_articles` is the number of articles of such a sample, evenly spaced over the split. `documents` gets the sums
-    of every article, `token_counts` how often each token occurs in the test split and how often it was predicted.
+    `sample_articles` is the number of articles of such a sample, evenly spaced over the split. `documents` gets the
+    sums of every article, `token_counts` how often each token occurs in the test split and how often it was predicted.
     """
     device, _ = prepare(TrainingConfig(steps=0, threads=threads))
     network = load_model(weights, description, device)
@@ -96,13 +97,18 @@ def evaluate_perplexity(
         }
         starts = np.cumsum([0, *(len(row) for row in ids[:-1])])
         table = {name: np.add.reduceat(column.astype(float), starts) for name, column in columns.items()}
-        table["spelling"] = np.array([spelling_cost(spelling, text, e) for text, e in zip(texts, encodings, strict=True)])
+        table["spelling"] = np.array(
+            [spelling_cost(spelling, text, e) for text, e in zip(texts, encodings, strict=True)]
+        )
         table |= {name: column.astype(float) for name, column in text_sizes(texts).items()}
         results += split_records(table, corpus=corpus, model=model, seed=seed, split=split)
         tables.append(pd.DataFrame({"page_id": page_ids, "split": split, **{name: table[name] for name in COLUMNS}}))
         if split == "test":
             size = loaded.get_vocab_size()
-            counts = {"true": np.bincount(flat, minlength=size), "predicted": np.bincount(scores.predicted, minlength=size)}
+            counts = {
+                "true": np.bincount(flat, minlength=size),
+                "predicted": np.bincount(scores.predicted, minlength=size),
+            }
             _write_frame(token_counts, pd.DataFrame({"token": range(size), **counts}))
     _write_frame(documents, pd.concat(tables))
     write_records(records, [*results, *generalisation(results)])
@@ -180,7 +186,7 @@ def generalisation(records: list[Record]) -> list[Record]:
     """Gap (nats a token) and ratio of the validation and train losses, dropout off in both."""
     by_split = {record.split: record for record in records if record.metric == "loss"}
     train, validation = by_split["train"], by_split["validation"]
-    shared = {"corpus": train.corpus, "model": train.model, "seed": train.seed, "split": "validation"}
+    shared: dict[str, Any] = {"corpus": train.corpus, "model": train.model, "seed": train.seed, "split": "validation"}
     return [
         Record(metric="generalisation_gap", value=validation.value - train.value, unit="nat/token", **shared),
         Record(metric="generalisation_ratio", value=validation.value / train.value, unit="", **shared),

@@ -5,6 +5,7 @@ A unigram model of each vocabulary (with [UNK] paid for, as for the models) and 
 
 import lzma
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,13 @@ def measure_scale(articles: Path, tokenizer: Path, vocabulary: str, corpus: str,
     low, high = bootstrap(sums, statistic)
     joined = "\n\n".join(test).encode()
     compressed = lzma.compress(joined, preset=9 | lzma.PRESET_EXTREME)
-    shared = {"metric": "bits_per_byte", "unit": "bit/byte", "split": "test", "corpus": corpus, "n": len(test)}
+    shared: dict[str, Any] = {
+        "metric": "bits_per_byte",
+        "unit": "bit/byte",
+        "split": "test",
+        "corpus": corpus,
+        "n": len(test),
+    }
     unigram = float(statistic({name: column.sum(keepdims=True) for name, column in sums.items()})[0])
     write_records(
         records,

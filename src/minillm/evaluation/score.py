@@ -1,8 +1,8 @@
 """Score documents with a model: the negative log-likelihood of every token, and what the model would have said.
 
-Windows are those of lm-evaluation-harness (`get_rolling_token_windows`): the first predicts up to `context` tokens after
-[BOS], each later one the next `context` tokens, and the last one keeps its length, so that its few predictions see more of
-the past. Windows are batched by equal length: there is no padding that could change a number.
+Windows are those of lm-evaluation-harness (`get_rolling_token_windows`): the first predicts up to `context` tokens
+after [BOS], each later one the next `context` tokens, and the last one keeps its length, so that its few predictions
+see more of the past. Windows are batched by equal length: there is no padding that could change a number.
 """
 
 from collections.abc import Iterator, Sequence

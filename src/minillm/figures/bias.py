@@ -1,6 +1,7 @@
 """Token-count bias: how much more or less often the tokens of each frequency band are predicted than they occur."""
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -26,7 +27,7 @@ def plot_bias(metrics: Path, titles: dict[str, str], pdf: Path, png: Path) -> No
         places = [place for place, band in enumerate(BANDS) if table.has(band, model, "test")]
         values = [table.get(list(BANDS)[place], model, "test").value for place in places]
         shift = 0.15 * (number - (len(titles) - 1) / 2)
-        look = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
+        look: dict[str, Any] = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
         ax.vlines([place + shift for place in places], 0, values, color=look["color"], linewidth=1)
         ax.plot([place + shift for place in places], values, linestyle="", label=title, **look)
     ax.set_xlabel("Rango de frecuencia del token en la partición de prueba")

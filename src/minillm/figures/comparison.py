@@ -11,7 +11,7 @@ from minillm.stage import run_stage
 
 
 def plot_comparison(metrics: Path, checks: Path, titles: dict[str, str], pdf: Path, png: Path) -> None:
-    """Draw one row for each model and mark; the models that `checks` calls leaking are drawn hollow and called invalid."""
+    """Draw one row for each model and mark; models that `checks` calls leaking are hollow and called invalid."""
     table = Metrics(metrics)
     leaking = read_json(checks)["leaking"]
     marks = [model for model in table.models("bits_per_byte", "test") if model not in titles]
@@ -27,10 +27,12 @@ def plot_comparison(metrics: Path, checks: Path, titles: dict[str, str], pdf: Pa
             ax.plot([number.low, number.high], [place, place], color=colour)
         ax.plot(number.value, place, marker=marker, color=colour, mfc="white" if model in leaking else colour, mew=1)
     names = [titles.get(model) or mark_title(model) for model in rows]
-    ax.set_yticks(range(len(rows)), [f"{n} (inválido)" if m in leaking else n for n, m in zip(names, rows, strict=True)])
+    ax.set_yticks(
+        range(len(rows)), [f"{n} (inválido)" if m in leaking else n for n, m in zip(names, rows, strict=True)]
+    )
     ax.invert_yaxis()
     ax.set_xlim(left=0)
-    ax.set_xlabel("Bits por byte en la partición de prueba (menos es mejor)")
+    ax.set_xlabel("Bits por byte (menos es mejor)")
     ax.grid(axis="y", visible=False)
     ax.xaxis.set_major_formatter(with_comma)
     save(figure, pdf, png)

@@ -49,7 +49,7 @@ mpl.rcParams.update(
 )
 
 
-def with_comma(value: float, _position: int | None = None) -> str:
+def with_comma(value: float, _position: float = 0) -> str:
     """A tick label as Spanish writes it: 1,5 and 10 000."""
     text = f"{value:,.10g}" if abs(value) >= 10_000 else f"{value:.10g}"
     return text.replace(",", "\u2009").replace(".", ",").replace("-", "\u2212")

@@ -1,6 +1,7 @@
 """Learning curves: loss, perplexity, accuracy and learning rate by step, of every model and seed."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -21,7 +22,7 @@ def plot_training(histories: list[Path], titles: dict[str, str], pdf: Path, png:
     figure = Figure(figsize=(PAGE, 1.9))
     axes = figure.subplots(1, 4)
     for number, model in enumerate(titles):
-        look = {"color": COLOURS[number % len(COLOURS)]}
+        look: dict[str, Any] = {"color": COLOURS[number % len(COLOURS)]}
         for path in (path for path in histories if path.parent.parent.name == model):
             history = pd.read_csv(path)
             for ax, (quantity, _) in zip(axes, PANELS, strict=True):

@@ -1,14 +1,14 @@
 """The shapes of the two model families: plain numbers, no torch, so that the settings can name them cheaply."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
 class MiniGPTConfig:
     """The baseline: a small GPT with fixed sinusoidal positions and LayerNorm before each sublayer."""
 
-    __pydantic_config__ = {"extra": "forbid"}
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     architecture: Literal["minigpt"] = "minigpt"
     layers: int = 2
@@ -31,7 +31,7 @@ class MiniGPTConfig:
 class QwenConfig:
     """The improved model, in the shape of Qwen3: RoPE, RMSNorm, QK-norm, SwiGLU, tied embeddings, no biases."""
 
-    __pydantic_config__ = {"extra": "forbid"}
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     architecture: Literal["qwen"]
     layers: int = 4

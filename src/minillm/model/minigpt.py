@@ -17,18 +17,21 @@ from minillm.model.config import MiniGPTConfig
 class MiniGPT(nn.Module):
     """Token ids (batch, time) to logits (batch, time, vocab)."""
 
+    positions_TD: Tensor
+
     def __init__(self, config: MiniGPTConfig, vocabulary_size: int) -> None:
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(vocabulary_size, config.width)
         self.register_buffer("positions_TD", sinusoids(config.context, config.width), persistent=False)
         self.dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        blocks = [Block(config) for _ in range(config.layers)]
+        self.blocks = nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(config.width)
         self.head = nn.Linear(config.width, vocabulary_size, bias=False)
         self.apply(_initialise)
-        for block in self.blocks:  # residual branches start small, as in GPT-2: their sum keeps its scale
-            for layer in (block.attention.output, block.feed_forward[2]):
+        for block in blocks:  # residual branches start small, as in GPT-2: their sum keeps its scale
+            for layer in (block.attention.output, block.feed_forward.contract):
                 nn.init.normal_(layer.weight, std=0.02 / math.sqrt(2 * config.layers))
 
     def forward(self, ids_BT: Tensor, last_only: bool = False) -> Tensor:
@@ -54,16 +57,24 @@ class Block(nn.Module):
         self.attention_norm = nn.LayerNorm(config.width)
         self.attention = Attention(config)
         self.feed_forward_norm = nn.LayerNorm(config.width)
-        self.feed_forward = nn.Sequential(
-            nn.Linear(config.width, config.feed_forward),
-            nn.GELU(),
-            nn.Linear(config.feed_forward, config.width),
-        )
+        self.feed_forward = FeedForward(config)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         x_BTD = x_BTD + self.dropout(self.attention(self.attention_norm(x_BTD)))
         return x_BTD + self.dropout(self.feed_forward(self.feed_forward_norm(x_BTD)))
+
+
+class FeedForward(nn.Module):
+    """Two linear maps with an exact GELU between them."""
+
+    def __init__(self, config: MiniGPTConfig) -> None:
+        super().__init__()
+        self.expand = nn.Linear(config.width, config.feed_forward)
+        self.contract = nn.Linear(config.feed_forward, config.width)
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        return self.contract(F.gelu(self.expand(x_BTD)))
 
 
 class Attention(nn.Module):

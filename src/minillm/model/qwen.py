@@ -18,12 +18,16 @@ EPSILON = 1e-6
 class Qwen(nn.Module):
     """Token ids (batch, time) to logits (batch, time, vocab)."""
 
+    cosine_TK: Tensor
+    sine_TK: Tensor
+
     def __init__(self, config: QwenConfig, vocabulary_size: int) -> None:
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(vocabulary_size, config.width)
         self.dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        blocks = [Block(config) for _ in range(config.layers)]
+        self.blocks = nn.ModuleList(blocks)
         self.norm = RMSNorm(config.width)
         cosine_TK, sine_TK = rotations(config.context, config.width // config.heads, config.rope_theta)
         self.register_buffer("cosine_TK", cosine_TK, persistent=False)
@@ -31,7 +35,7 @@ class Qwen(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Embedding):
                 nn.init.normal_(module.weight, std=0.02)
-        for block in self.blocks:  # residual branches start at zero: each block begins as the identity
+        for block in blocks:  # residual branches start at zero: each block begins as the identity
             nn.init.zeros_(block.attention.output.weight)
             nn.init.zeros_(block.feed_forward.down.weight)
 

@@ -16,7 +16,9 @@ from minillm.stage import run_stage
 PACKAGES = ["snakemake", "torch", "tokenizers", "sacrebleu", "matplotlib"]
 
 
-def write_provenance(config: dict[str, Any], code: list[Path], data: list[Path], models: list[Path], output: Path) -> None:
+def write_provenance(
+    config: dict[str, Any], code: list[Path], data: list[Path], models: list[Path], output: Path
+) -> None:
     """Write hashes of the files, the configuration, the versions, and `digest`, the SHA-256 of all of these."""
     versions = {name: importlib.metadata.version(name).partition("+")[0] for name in PACKAGES}
     found = {

@@ -37,12 +37,10 @@ def render_article(
 ) -> None:
     """Write `article.tex`, the zip file of all LaTeX sources and figures, and the list of printed numbers.
 
-    `templates` is the folder of article.tex and its sections. Raises PaperError, naming the file and line, for a mistake
-    in a template or a number that is not in the results, and if the article is a draft and must not be one.
+    `templates` is the folder of article.tex and its sections. Raises PaperError, naming the file and line, for a
+    mistake in a template or a number that is not in the results, and if the article is a draft and must not be one.
     """
-    values = gather(
-        settings, metrics, checks, selection, statistics, descriptions, outcomes, generations, provenance
-    )
+    values = gather(settings, metrics, checks, selection, statistics, descriptions, outcomes, generations, provenance)
     if values["draft"] and values["paper"].strict:
         first = values["draft"][0]
         raise PaperError(

@@ -69,8 +69,8 @@ def gather(
 
     def quantity(metric: str, model: str, split: str = "", struck: bool = False) -> Quantity:
         number = table.get(metric, model, split)
-        bounds = {"low": number.low, "high": number.high, "n": number.n}
-        return Quantity(number.value, number.unit, **bounds, struck=struck, metric=f"{metric} of {model}")
+        name = f"{metric} of {model}"
+        return Quantity(number.value, number.unit, number.low, number.high, number.n, struck=struck, metric=name)
 
     def metric(name: str, model: str, split: str = "") -> Quantity:
         """A number of a model, struck out if the model leaks."""
@@ -108,7 +108,9 @@ def gather(
         "metric": metric,
         "audit": audit,
         "marks": [
-            SimpleNamespace(title=_mark_title(name, by_vocabulary), bits_per_byte=quantity("bits_per_byte", name, "test"))
+            SimpleNamespace(
+                title=_mark_title(name, by_vocabulary), bits_per_byte=quantity("bits_per_byte", name, "test")
+            )
             for name in marks
         ],
         "comparisons": [

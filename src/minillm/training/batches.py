@@ -1,8 +1,8 @@
 """Batches by position: batch number `step` depends on the data, the seed and `step`, and on nothing else.
 
 Each epoch reshuffles the documents, joins them as [BOS] … [EOS] and cuts the result into windows of `context` tokens;
-the windows are shuffled too and the last, shorter one is padded. Every token is a target once an epoch, resuming needs no
-saved state, and evaluating cannot disturb the order.
+the windows are shuffled too and the last, shorter one is padded. Every token is a target once an epoch, resuming needs
+no saved state, and evaluating cannot disturb the order.
 """
 
 from collections import OrderedDict
@@ -39,8 +39,8 @@ class Documents:
         Targets are inputs shifted by one; positions after the end hold PAD in both. `limit` ends after that many
         targets.
         """
-        order = np.arange(len(self)) if order is None else order
-        stream = np.concatenate([piece for index in order for piece in ([BOS], self[index], [EOS])])
+        chosen = range(len(self)) if order is None else order.tolist()
+        stream = np.concatenate([piece for index in chosen for piece in ([BOS], self[index], [EOS])])
         stream = stream[: None if limit is None else limit + 1].astype(np.int64)
         count = -(-(len(stream) - 1) // context)
         padded = np.full(count * context + 1, PAD, dtype=np.int64)

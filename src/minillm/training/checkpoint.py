@@ -6,7 +6,6 @@ experiment: it is set aside and training starts anew. Files are read with `weigh
 
 import hashlib
 import logging
-import os
 import pickle
 import zipfile
 from collections.abc import Iterable
@@ -48,6 +47,6 @@ def load(path: Path, expected: str, device: torch.device) -> dict[str, Any] | No
     except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         reason = f"it cannot be read ({' '.join(str(error).split())[:120]})"
     aside = path.with_suffix(".set-aside.pt")
-    os.replace(path, aside)
+    path.replace(aside)
     _log.warning("%s: %s; set aside as %s, training starts anew", path, reason, aside.name)
     return None

@@ -1,14 +1,14 @@
 """The settings of a training run: plain numbers, no torch. Budgets are steps, never seconds."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """How a model is trained."""
 
-    __pydantic_config__ = {"extra": "forbid"}
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     steps: int
     """Optimizer steps at most; early stopping may end sooner."""

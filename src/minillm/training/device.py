@@ -1,5 +1,8 @@
 """Where and in which precision to compute."""
 
+import resource
+import sys
+
 import torch
 
 from minillm.training.config import TrainingConfig
@@ -41,8 +44,5 @@ def peak_memory(device: torch.device) -> int:
     """Bytes: the largest amount allocated on a GPU, or the largest resident size of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    import resource  # not on every platform that has torch
-    import sys
-
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB, macOS in bytes

@@ -35,7 +35,8 @@ def build_optimizers(model: nn.Module, config: TrainingConfig) -> list[torch.opt
             torch.optim.Muon(matrices, lr=config.matrix_learning_rate, weight_decay=config.weight_decay, momentum=0.95)
         )
     owned = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
-    assert len(owned) == len(set(owned)) and set(owned) == set(model.parameters())
+    assert len(owned) == len(set(owned))
+    assert set(owned) == set(model.parameters())
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]

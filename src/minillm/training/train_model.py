@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from minillm.files import write_csv, write_json
 from minillm.model.build import LanguageModel, build_model, count_parameters
-from minillm.model.config import ModelConfig, config_from
+from minillm.model.config import config_from
 from minillm.stage import run_stage
 from minillm.training import checkpoint
 from minillm.training.batches import Documents, Tokens, TrainingBatches
@@ -77,9 +77,7 @@ def train_model(
     run = _Run(
         network=build_model(config, vocabulary_size).to(device),
         config=training,
-        batches=TrainingBatches(
-            Documents.load(train_tokens, train_offsets), config.context, training.batch_size, seed
-        ),
+        batches=TrainingBatches(Documents.load(train_tokens, train_offsets), config.context, training.batch_size, seed),
         validation=Documents.load(validation_tokens, validation_offsets).windows(
             config.context, limit=training.validation_tokens
         ),
@@ -167,9 +165,7 @@ class _Run:
         with self._autocast():
             logits_BTV = self.network(inputs_BT)
         logits_NV, targets_N = logits_BTV.flatten(0, 1).float(), targets_BT.flatten()
-        objective = F.cross_entropy(
-            logits_NV, targets_N, ignore_index=PAD, label_smoothing=self.config.label_smoothing
-        )
+        objective = F.cross_entropy(logits_NV, targets_N, ignore_index=PAD, label_smoothing=self.config.label_smoothing)
         self.scaler.scale(objective).backward()
         for optimizer in self.optimizers:
             self.scaler.unscale_(optimizer)
