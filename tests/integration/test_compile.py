@@ -285,9 +285,8 @@ def test_same_bytes_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ]
 
 
-def test_leftovers_in_the_bundle_do_not_count(tmp_path: Path) -> None:
+def test_a_latexmkrc_in_the_bundle_is_not_run(tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "bundle", render(tmp_path))
-    (bundle / "article.aux").write_text(r"\undefinedcommand")
     (bundle / ".latexmkrc").write_text(f"system('touch {tmp_path}/executed');")
     compile_article(zipped(bundle), tmp_path / "article.pdf", tmp_path / "article.log")
     assert not (tmp_path / "executed").exists()

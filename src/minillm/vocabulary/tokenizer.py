@@ -31,7 +31,9 @@ def train_tokenizer(texts: Iterable[str], kind: str, size: int) -> Tokenizer:
         tokenizer = Tokenizer(models.WordLevel(unk_token="[UNK]"))
         tokenizer.pre_tokenizer = pre_tokenizers.Split(_PIECE, behavior="isolated")
         tokenizer.decoder = decoders.Fuse()
-        trainer = trainers.WordLevelTrainer(vocab_size=size, special_tokens=SPECIALS, show_progress=False)
+        trainer: trainers.Trainer = trainers.WordLevelTrainer(
+            vocab_size=size, special_tokens=SPECIALS, show_progress=False
+        )
     elif kind == "bpe":
         tokenizer = Tokenizer(models.BPE())
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -70,8 +72,8 @@ def encode(tokenizer: Tokenizer, text: str) -> list[int]:
 def decode(tokenizer: Tokenizer, ids: Iterable[int]) -> str:
     """The text of token ids; the inverse of `encode` but for [UNK], which stays visible as « [UNK]»."""
     if isinstance(tokenizer.model, models.WordLevel):
-        pieces = (" [UNK]" if id_ == UNK else tokenizer.id_to_token(id_) for id_ in ids if id_ not in (PAD, BOS, EOS))
-        return "".join(pieces)
+        pieces = {PAD: "", UNK: " [UNK]", BOS: "", EOS: ""}
+        return "".join(pieces.get(id_, tokenizer.id_to_token(id_) or "") for id_ in ids)
     text: str = tokenizer.decode([id_ for id_ in ids if id_ not in (PAD, BOS, EOS)], skip_special_tokens=False)
     return text
 
