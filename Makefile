@@ -10,7 +10,7 @@ PDF := results/sample/paper/article.pdf
 
 paper: setup  ## Run everything on the bundled sample and say where the article is.
 	@$(BIN)/snakemake all
-	@$(BIN)/python -m minillm.where results/sample/paper
+	@if [ -f $(PDF) ]; then echo "The article: $(PDF)"; else echo "The article's LaTeX sources: $(PDF:.pdf=.zip)"; fi
 
 test: setup  ## Run all tests.
 	@$(BIN)/python -m pytest

@@ -63,6 +63,8 @@ class Corpus(_Strict):
 class Vocabulary(_Strict):
     """A vocabulary, built from the train split."""
 
+    title: str
+    """How the article calls its tokens, in the plural."""
     kind: Literal["words", "bpe"]
     """`words`: the most frequent words and [UNK]. `bpe`: byte-level byte-pair encoding, without unknown text."""
     size: int = Field(ge=260)

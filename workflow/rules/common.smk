@@ -7,7 +7,9 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 # Jobs run the Python that runs Snakemake, whether or not its environment has been activated.
-shell.prefix(f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+shell.prefix(
+    f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
+)
 
 from minillm.closure import code
 from minillm.settings import ConfigError, as_json, load_settings
@@ -23,6 +25,13 @@ MODELS = SETTINGS.run.models
 SEEDS = SETTINGS.run.seeds
 HAS_TEX = shutil.which("latexmk") is not None
 
+MARKS = {
+    "xz": "compresor xz",
+    **{
+        f"unigram-{name}": f"unigrama ({vocabulary.title})"
+        for name, vocabulary in SETTINGS.vocabularies.items()
+    },
+}
 TITLES = as_json({model: SETTINGS.models[model].title for model in MODELS})
 
 FIGURES = ["training", "comparison", "bias", "leak", "bleu", "latency"]
@@ -125,6 +134,11 @@ def article_settings():
                 }
                 for model in MODELS
             },
+            "vocabularies": {
+                name: vocabulary.title
+                for name, vocabulary in SETTINGS.vocabularies.items()
+            },
+            "marks": MARKS,
             "bleu": SETTINGS.evaluation.bleu.model_dump(),
             "temperature": SETTINGS.evaluation.generation.temperature,
         }

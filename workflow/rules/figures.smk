@@ -42,9 +42,10 @@ rule plot_comparison:
         "../../environment.yml"
     params:
         titles=TITLES,
+        marks=as_json(MARKS),
     shell:
         "python -m minillm.figures.comparison --metrics {input.metrics:q} --checks {input.checks:q}"
-        " --titles {params.titles:q} --pdf {output.pdf:q} --png {output.png:q} 2> {log:q}"
+        " --titles {params.titles:q} --marks {params.marks:q} --pdf {output.pdf:q} --png {output.png:q} 2> {log:q}"
 
 
 rule plot_metrics:

@@ -33,7 +33,7 @@ def plot_bias(metrics: Path, titles: dict[str, str], pdf: Path, png: Path) -> No
     ax.set_xlabel("Rango de frecuencia del token en la partición de prueba")
     ax.set_ylabel(r"$\log_2$ (predichos / reales)")
     ax.grid(axis="x", visible=False)
-    ax.legend(loc="best")
+    figure.legend(loc="outside upper center", ncols=len(titles))
     comma_axes([ax])
     ax.set_xticks(range(len(BANDS)), BANDS.values())
     save(figure, pdf, png)

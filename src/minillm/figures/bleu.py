@@ -27,7 +27,7 @@ def plot_bleu(metrics: Path, titles: dict[str, str], pdf: Path, png: Path) -> No
     comma_axes([ax])
     ax.set_xticks(ORDERS, [f"BLEU-{order}" for order in ORDERS])
     ax.set_ylim(bottom=0)
-    ax.legend(loc="upper right")
+    figure.legend(loc="outside right center")
     save(figure, pdf, png)
 
 

@@ -10,12 +10,13 @@ from minillm.results import Metrics
 from minillm.stage import run_stage
 
 
-def plot_comparison(metrics: Path, checks: Path, titles: dict[str, str], pdf: Path, png: Path) -> None:
+def plot_comparison(
+    metrics: Path, checks: Path, titles: dict[str, str], marks: dict[str, str], pdf: Path, png: Path
+) -> None:
     """Draw one row for each model and mark; models that `checks` calls leaking are hollow and called invalid."""
     table = Metrics(metrics)
     leaking = read_json(checks)["leaking"]
-    marks = [model for model in table.models("bits_per_byte", "test") if model not in titles]
-    rows = [*titles, *marks]
+    rows = [*titles, *(mark for mark in marks if table.has("bits_per_byte", mark, "test"))]
     figure = Figure(figsize=(COLUMN, 0.55 + 0.22 * len(rows)))
     ax = figure.subplots()
     for place, model in enumerate(rows):
@@ -26,7 +27,7 @@ def plot_comparison(metrics: Path, checks: Path, titles: dict[str, str], pdf: Pa
         if number.low is not None and number.high is not None:
             ax.plot([number.low, number.high], [place, place], color=colour)
         ax.plot(number.value, place, marker=marker, color=colour, mfc="white" if model in leaking else colour, mew=1)
-    names = [titles.get(model) or mark_title(model) for model in rows]
+    names = [{**titles, **marks}[row] for row in rows]
     ax.set_yticks(
         range(len(rows)), [f"{n} (inválido)" if m in leaking else n for n, m in zip(names, rows, strict=True)]
     )
@@ -36,12 +37,6 @@ def plot_comparison(metrics: Path, checks: Path, titles: dict[str, str], pdf: Pa
     ax.grid(axis="y", visible=False)
     ax.xaxis.set_major_formatter(with_comma)
     save(figure, pdf, png)
-
-
-def mark_title(mark: str) -> str:
-    """The printed name of a mark such as `unigram-words`."""
-    kind, _, vocabulary = mark.partition("-")
-    return f"unigrama ({vocabulary})" if kind == "unigram" else f"compresor {mark}"
 
 
 if __name__ == "__main__":

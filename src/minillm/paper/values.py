@@ -10,7 +10,7 @@ from typing import Any
 
 from minillm.files import read_json
 from minillm.paper.latex import Quantity
-from minillm.paper.outcomes import compare
+from minillm.paper.outcomes import compare, flattered
 from minillm.results import Metrics
 
 SPLITS = ["train", "validation", "test"]
@@ -27,7 +27,6 @@ REASONS = {
     "exact_duplicate": "copias exactas",
     "near_duplicate": "casi duplicados",
 }
-VOCABULARIES = {"words": "Palabras", "bpe": "Subpalabras"}
 
 
 def gather(
@@ -65,6 +64,9 @@ def gather(
             training=SimpleNamespace(**trained[name]["training"]),
             outcome=SimpleNamespace(**trained[name]),
             leaks=name in outcome["leaking"],
+            flattered=flattered(
+                table.get("parallel_perplexity", name, "test"), table.get("incremental_perplexity", name, "test")
+            ),
         )
 
     def quantity(metric: str, model: str, split: str = "", struck: bool = False) -> Quantity:
@@ -82,7 +84,6 @@ def gather(
 
     report = read_json(selection)
     dropped = [(REASONS[reason], report["dropped"][reason]) for reason in REASONS if reason in report["dropped"]]
-    marks = [name for name in table.models("bits_per_byte", "test") if name not in models]
     return {
         "run": SimpleNamespace(name=settings["run"]),
         "seeds": settings["seeds"],
@@ -97,7 +98,7 @@ def gather(
         "splits": SPLITS,
         "vocabularies": {
             name: SimpleNamespace(
-                title=VOCABULARIES[vocabulary["kind"]],
+                title=settings["vocabularies"][name],
                 kind=vocabulary["kind"],
                 size=vocabulary["size"],
                 splits={split: SimpleNamespace(**vocabulary["splits"][split]) for split in SPLITS},
@@ -108,10 +109,9 @@ def gather(
         "metric": metric,
         "audit": audit,
         "marks": [
-            SimpleNamespace(
-                title=_mark_title(name, by_vocabulary), bits_per_byte=quantity("bits_per_byte", name, "test")
-            )
-            for name in marks
+            SimpleNamespace(title=title, bits_per_byte=quantity("bits_per_byte", name, "test"))
+            for name, title in settings["marks"].items()
+            if table.has("bits_per_byte", name, "test")
         ],
         "comparisons": [
             SimpleNamespace(
@@ -134,13 +134,6 @@ def _namespace(value: Any) -> Any:
     if isinstance(value, dict):
         return SimpleNamespace(**{key: _namespace(item) for key, item in value.items()})
     return [_namespace(item) for item in value] if isinstance(value, list) else value
-
-
-def _mark_title(mark: str, vocabularies: Mapping[str, Any]) -> str:
-    kind, _, vocabulary = mark.partition("-")
-    if kind != "unigram":
-        return f"Compresor {mark}"
-    return f"Unigrama ({VOCABULARIES[vocabularies[vocabulary]['kind']].lower()})"
 
 
 def _provenance(saved: Mapping[str, Any]) -> SimpleNamespace:
