@@ -16,7 +16,7 @@ from minillm.training.device import peak_memory, prepare
 from minillm.training.saved import load_model
 from minillm.vocabulary.tokenizer import SPECIALS
 
-SECONDS = 2.0  # measured for each time
+SECONDS = 1.0  # measured for each time
 GENERATED_TOKENS = 32
 
 
