@@ -262,12 +262,14 @@ def _explain(problem: Any) -> str:
         return str(problem["ctx"]["error"])
     keys, path = _keys_at(location[:-1])
     name = ".".join([*path, str(location[-1])])
-    if problem["type"] == "extra_forbidden":
+    if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{name}: unknown key{_nearest(str(location[-1]), keys)}"
     if problem["type"] == "missing":
         return f"{name}: missing"
-    if problem["type"] == "union_tag_not_found":
-        return f"{'.'.join(map(str, location))}.architecture: missing; one of minigpt, qwen"
+    if problem["type"] in ("union_tag_not_found", "union_tag_invalid"):
+        tag = problem["ctx"]["discriminator"].strip("'")
+        allowed = problem["ctx"].get("expected_tags", "'minigpt', 'qwen'")
+        return f"{name}.{tag}: should be one of {allowed}; found {problem['input'].get(tag)!r}"
     message = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return f"{name}: should be {message}; found {problem['input']!r}"
 
@@ -290,8 +292,8 @@ def _keys_at(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
             node = {"$ref": node["discriminator"]["mapping"][part]}
             continue
         path.append(str(part))
-        node = node.get("properties", {}).get(part) or node.get("additionalProperties") or node.get("items") or {}
-        node = node if isinstance(node, dict) else {}
+        named = [*node.get("patternProperties", {}).values(), {}]  # of mappings whose keys are names
+        node = node.get("properties", {}).get(part) or node.get("items") or named[0]
     return sorted(_resolved(schema, node).get("properties", {})), path
 
 

@@ -11,6 +11,7 @@ import dataclasses
 import inspect
 import json
 import logging
+import os
 import sys
 import traceback
 import types
@@ -31,8 +32,17 @@ def run_stage(function: Callable[..., object]) -> None:
         message = " ".join(str(error).split()) or type(error).__name__
         if not isinstance(error, (ValueError, OSError)):
             message = f"{type(error).__name__}: {message}"
-        print(f"miniLLM, {function.__name__}: {message}", flush=True)
+        print(f"miniLLM, {function.__name__}: {message}{_where_the_log_is()}", flush=True)
         sys.exit(1)
+
+
+def _where_the_log_is() -> str:
+    """The name of the file that standard error goes to, where the system tells it (Linux)."""
+    try:
+        log = Path("/proc/self/fd/2").readlink()
+    except OSError:
+        return ""
+    return f" (log: {os.path.relpath(log)})" if log.is_file() else ""
 
 
 def _parse(function: Callable[..., object], argv: list[str]) -> dict[str, Any]:

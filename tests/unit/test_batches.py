@@ -98,14 +98,14 @@ def test_a_batch_depends_on_its_step_alone() -> None:
     straight = TrainingBatches(documents, 4, 3, seed=1)
     expected = [straight[step] for step in range(30)]
     jumping = TrainingBatches(documents, 4, 3, seed=1)
-    for step in random.Random(0).sample(range(30), 30) + [29, 0, 15, 15]:
+    for step in [*random.Random(0).sample(range(30), 30), 29, 0, 15, 15]:
         for found, wanted in zip(jumping[step], expected[step], strict=True):
             np.testing.assert_array_equal(found, wanted)
         # what evaluation does in between
         documents.windows(5, limit=7)
         np.random.default_rng().random(3)
         torch.rand(3)
-        np.random.seed(step)  # noqa: NPY002
+        np.random.seed(step)
 
 
 def test_batches_leave_global_randomness_alone() -> None:

@@ -68,15 +68,15 @@ def generate(
         uniforms = np.stack([np.random.default_rng([seed, index]).random(max_tokens) for index in members])
         ids_BT = torch.tensor([[BOS, *prompts[index]] for index in members], device=device)
         for step in range(max_tokens):
-            logits_BV = model(ids_BT[:, -model.config.context :], last_only=True)[:, 0].float()
+            logits_BV = model(ids_BT[:, -model.config.context :], last_only=True)[:, 0].float().cpu()
             logits_BV[:, NEVER_GENERATED] = -torch.inf
             if temperature == 0:
                 chosen_B = logits_BV.argmax(-1)
             else:
                 cumulative_BV = (logits_BV.double() / temperature).softmax(-1).cumsum(-1)
-                draw_B1 = torch.from_numpy(uniforms[:, step : step + 1]).to(device)
+                draw_B1 = torch.from_numpy(uniforms[:, step : step + 1])
                 chosen_B = torch.searchsorted(cumulative_BV, draw_B1).squeeze(1).clamp(max=logits_BV.shape[1] - 1)
-            ids_BT = torch.cat((ids_BT, chosen_B[:, None]), dim=1)
+            ids_BT = torch.cat((ids_BT, chosen_B[:, None].to(device)), dim=1)
         for index, row in zip(members, ids_BT.tolist(), strict=True):
             new = row[1 + len(prompts[index]) :]
             continuations[index] = new[: new.index(EOS)] if EOS in new else new

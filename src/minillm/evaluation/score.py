@@ -64,17 +64,18 @@ def score_documents(model: LanguageModel, documents: Sequence[Sequence[int]]) ->
         for start in range(0, len(same_length), rows_at_once):
             batch = same_length[start : start + rows_at_once]
             inputs_BT = torch.from_numpy(np.stack([full[w.document][w.start : w.end] for w in batch])).to(device)
-            targets_BT = torch.from_numpy(np.stack([full[w.document][w.start + 1 : w.end + 1] for w in batch]))
-            logits_BTV = model(inputs_BT).float()
-            losses = torch.nn.functional.cross_entropy(
-                logits_BTV.transpose(1, 2), targets_BT.to(device), reduction="none"
+            targets_BT = torch.from_numpy(np.stack([full[w.document][w.start + 1 : w.end + 1] for w in batch])).to(
+                device
             )
-            best_BT5 = logits_BTV.topk(5, dim=-1).indices.cpu()
-            hits_BT = (best_BT5 == targets_BT[..., None]).any(-1)
+            logits_BTV = model(inputs_BT).float()
+            losses_BT = -logits_BTV.log_softmax(-1).gather(-1, targets_BT[..., None]).squeeze(-1).cpu()
+            best_BT5 = logits_BTV.topk(5, dim=-1).indices
+            hits_BT = (best_BT5 == targets_BT[..., None]).any(-1).cpu()
+            best_BT = best_BT5[..., 0].cpu()
             for row, w in enumerate(batch):
                 place = slice(first[w.document] + w.end - w.counted, first[w.document] + w.end)
                 counted = slice(length - w.counted, length)
-                nll[place] = losses[row, counted].cpu().numpy()
-                predicted[place] = best_BT5[row, counted, 0].numpy()
+                nll[place] = losses_BT[row, counted].numpy()
+                predicted[place] = best_BT[row, counted].numpy()
                 in_top5[place] = hits_BT[row, counted].numpy()
     return Scores(nll, predicted, in_top5)

@@ -1,5 +1,6 @@
 """Where and in which precision to compute."""
 
+import os
 import resource
 import sys
 
@@ -34,6 +35,7 @@ def choose_precision(wanted: str, device: torch.device) -> str:
 
 def prepare(config: TrainingConfig) -> tuple[torch.device, str]:
     """Set the number of threads and deterministic algorithms; the device and precision to use."""
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # without it CUDA's matrix products are not reproducible
     torch.set_num_threads(config.threads)
     torch.use_deterministic_algorithms(True)
     device = choose_device(config.device)

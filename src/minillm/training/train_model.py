@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from tqdm import tqdm
 
 from minillm.files import write_csv, write_json
@@ -163,10 +164,8 @@ class _Run:
             optimizer.zero_grad(set_to_none=True)
         with self._autocast():
             logits_BTV = self.network(inputs_BT)
-        loss_N, smooth_N, correct_N, real_N = _score(logits_BTV, targets_BT)
-        count = real_N.sum()
-        mixed_N = torch.lerp(loss_N, smooth_N, self.config.label_smoothing)
-        objective = mixed_N[real_N].sum() / count
+        logits_NV, targets_N = logits_BTV.flatten(0, 1).float(), targets_BT.flatten()
+        objective = F.cross_entropy(logits_NV, targets_N, ignore_index=PAD, label_smoothing=self.config.label_smoothing)
         self.scaler.scale(objective).backward()
         for optimizer in self.optimizers:
             self.scaler.unscale_(optimizer)
@@ -175,11 +174,11 @@ class _Run:
             self.scaler.step(optimizer)
         self.scaler.update()
         self.step += 1
-        sums = torch.stack((objective * count, loss_N[real_N].sum(), correct_N[real_N].sum(), count)).detach().cpu()
-        if not sums.isfinite().all():
+        loss, correct, count = _score(logits_NV.detach(), targets_N)
+        if not math.isfinite(loss):
             raise ValueError(f"the loss is not a number at step {self.step}: lower the learning rate")
-        self.sums += sums
-        return (sums[1] / sums[3]).item()
+        self.sums += torch.tensor([objective.item() * count, loss, correct, count], dtype=torch.float64)
+        return loss / count
 
     @torch.no_grad()
     def measure(self, seconds: float, speed: float) -> None:
@@ -192,8 +191,7 @@ class _Run:
             inputs_BT, targets_BT = self._tensors(inputs[rows], targets[rows])
             with self._autocast():
                 logits_BTV = self.network(inputs_BT)
-            loss_N, _, correct_N, real_N = _score(logits_BTV, targets_BT)
-            total += torch.stack((loss_N[real_N].sum(), correct_N[real_N].sum(), real_N.sum())).cpu()
+            total += torch.tensor(_score(logits_BTV.flatten(0, 1).float(), targets_BT.flatten()))
         validation_loss = (total[0] / total[2]).item()
         objective, train_loss, train_accuracy = (self.sums[:3] / self.sums[3]).tolist()
         self.sums.zero_()
@@ -265,15 +263,12 @@ class _Run:
         return torch.autocast(self.device.type, dtype=DTYPES[self.precision])
 
 
-def _score(logits_BTV: torch.Tensor, targets_BT: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Of every target: its negative log-likelihood, the vocabulary's mean one (nats), whether it is the most probable
-    token, and whether it counts (is not PAD); all of shape (batch · time,).
-    """
-    logits_NV, targets_N = logits_BTV.flatten(0, 1).float(), targets_BT.flatten()
-    negative_NV = -logits_NV.log_softmax(-1)
-    loss_N = negative_NV.gather(-1, targets_N[:, None]).squeeze(-1)
-    correct_N = logits_NV.detach().argmax(-1) == targets_N
-    return loss_N, negative_NV.mean(-1), correct_N, targets_N != PAD
+def _score(logits_NV: torch.Tensor, targets_N: torch.Tensor) -> tuple[float, float, float]:
+    """Sums over the targets that are not PAD: negative log-likelihood in nats, correct predictions, count."""
+    loss = F.cross_entropy(logits_NV, targets_N, ignore_index=PAD, reduction="sum")
+    real_N = targets_N != PAD
+    correct = (logits_NV.argmax(-1) == targets_N) & real_N
+    return loss.item(), correct.sum().item(), real_N.sum().item()
 
 
 class _Meter:
