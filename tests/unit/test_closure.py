@@ -19,7 +19,15 @@ def root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_cleaning_depends_on_the_renderer_and_its_data() -> None:
     files = code("minillm.corpus.clean_articles")
-    for name in ("corpus/clean_articles", "corpus/wikitext", "corpus/templates", "corpus/tables", "stage", "text", "files"):
+    for name in (
+        "corpus/clean_articles",
+        "corpus/wikitext",
+        "corpus/templates",
+        "corpus/tables",
+        "stage",
+        "text",
+        "files",
+    ):
         assert f"src/minillm/{name}.py" in files
     assert "src/minillm/corpus/wiki_es.toml" in files
     assert "src/minillm/corpus/select_articles.py" not in files

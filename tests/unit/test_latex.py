@@ -296,3 +296,11 @@ def test_recorder_keeps_what_is_printed_in_order(tmp_path: Path) -> None:
 def test_number_is_latex() -> None:
     assert isinstance(decimal(1, 0), Number)
     assert isinstance(decimal(1, 0), Latex)
+
+
+def test_a_sample_may_break_inside_a_long_word() -> None:
+    from minillm.paper.latex import sample
+
+    assert sample(" corto y\n" + "a" * 45) == " corto y " + r"\hspace{0pt}".join(["a" * 20, "a" * 20, "a" * 5])
+    assert sample("50 %") == r"50 \symbol{37}"
+    assert sample("") == ""

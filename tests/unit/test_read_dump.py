@@ -79,9 +79,7 @@ def refusal(folder: Path, xml: str | bytes, name: str = "dump.xml") -> str:
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
-def test_compressions_and_encodings(
-    tmp_path: Path, name: str, pack: Callable[[bytes], bytes], encoding: str
-) -> None:
+def test_compressions_and_encodings(tmp_path: Path, name: str, pack: Callable[[bytes], bytes], encoding: str) -> None:
     xml = ("\ufeff" if encoding == "utf-16-be" else "") + THREE
     pages = read(tmp_path, pack(xml.encode(encoding)), name)
     assert [found["wikitext"] for found in pages] == THREE_TEXTS
@@ -247,18 +245,14 @@ def test_a_missing_file(tmp_path: Path) -> None:
         list(read_pages(tmp_path / "dump.xml.bz2"))
 
 
-@pytest.mark.parametrize(
-    ("suffix", "pack"), [(".bz2", bz2.compress), (".gz", gzip.compress), (".xz", lzma.compress)]
-)
+@pytest.mark.parametrize(("suffix", "pack"), [(".bz2", bz2.compress), (".gz", gzip.compress), (".xz", lzma.compress)])
 def test_a_truncated_archive(tmp_path: Path, suffix: str, pack: Callable[[bytes], bytes]) -> None:
     archive = pack(export(*(page(f"P{number}", number, revision(f"texto {number}")) for number in range(50))).encode())
     for end in (len(archive) - 1, len(archive) // 2, 12):
         assert "ends in the middle" in refusal(tmp_path, archive[:end], f"dump.xml{suffix}")
 
 
-@pytest.mark.parametrize(
-    ("suffix", "pack"), [(".bz2", bz2.compress), (".gz", gzip.compress), (".xz", lzma.compress)]
-)
+@pytest.mark.parametrize(("suffix", "pack"), [(".bz2", bz2.compress), (".gz", gzip.compress), (".xz", lzma.compress)])
 def test_a_damaged_archive(tmp_path: Path, suffix: str, pack: Callable[[bytes], bytes]) -> None:
     archive = bytearray(pack(THREE.encode()))
     archive[len(archive) // 2] ^= 0xFF
@@ -402,7 +396,9 @@ def test_the_sha1_of_an_export_is_mediawikis(tmp_path: Path) -> None:
 
 
 # XML 1.0 can hold every code point but the controls, surrogates, U+FFFE and U+FFFF; a carriage return becomes a newline.
-in_xml = st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff") | st.sampled_from("\n\t<&>]'\"")
+in_xml = st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff") | st.sampled_from(
+    "\n\t<&>]'\""
+)
 
 
 @settings(max_examples=50)

@@ -32,7 +32,12 @@ def test_a_missing_number_is_named(tmp_path: Path) -> None:
     path = table(tmp_path / "metrics.csv", "bits,1.25,b,small,es,test,1,,,,,lower,a.json")
     metrics = Metrics(path)
     assert metrics.has("bits", "small", "test")
-    for key in (("bits", "small", "train"), ("bits", "small", ""), ("bits", "large", "test"), ("loss", "small", "test")):
+    for key in (
+        ("bits", "small", "train"),
+        ("bits", "small", ""),
+        ("bits", "large", "test"),
+        ("loss", "small", "test"),
+    ):
         assert not metrics.has(*key)
         with pytest.raises(ValueError, match=f"metrics.csv has no {key[0]} of {key[1]} on the split '{key[2]}'"):
             metrics.get(*key)

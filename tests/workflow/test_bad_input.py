@@ -40,7 +40,11 @@ def read(project: Project, dump: Path) -> str:
         ("layers: 4", "layrs: 4", r"models\.improved\.layrs: unknown key; did you mean 'layers'\?"),
         ("  seeds: [1]", "  seeds: [one]", r"run\.seeds\.0: should be .*integer.*; found 'one'"),
         ("paper:\n", "papper:\n", r"papper: unknown key; did you mean 'paper'\?"),
-        ("vocabulary: bpe", "vocabulary: bpee", r"models\.improved\.vocabulary: 'bpee' is not defined; did you mean 'bpe'\?"),
+        (
+            "vocabulary: bpe",
+            "vocabulary: bpee",
+            r"models\.improved\.vocabulary: 'bpee' is not defined; did you mean 'bpe'\?",
+        ),
     ],
 )
 def test_a_wrong_config_is_refused_before_the_first_job(empty: Project, old: str, new: str, message: str) -> None:
@@ -66,7 +70,10 @@ def test_no_dump_at_all(empty: Project) -> None:
 def test_a_truncated_dump(empty: Project) -> None:
     whole = bz2.compress(export(empty).read_bytes())
     (empty.folder / "short.xml.bz2").write_bytes(whole[: len(whole) // 2])
-    line_about(read(empty, empty.folder / "short.xml.bz2"), r"^miniLLM, read_dump: .*short\.xml\.bz2 ends in the middle, after \d+ pages")
+    line_about(
+        read(empty, empty.folder / "short.xml.bz2"),
+        r"^miniLLM, read_dump: .*short\.xml\.bz2 ends in the middle, after \d+ pages",
+    )
 
 
 def test_a_dump_with_a_doctype(empty: Project) -> None:
@@ -81,7 +88,10 @@ def test_a_page_whose_sha1_lies(empty: Project) -> None:
     lie = text.replace("El '''ajedrez'''", "El '''parchís'''", 1)
     assert lie != text
     (empty.folder / "lie.xml").write_text(lie, encoding="utf-8")
-    line_about(read(empty, empty.folder / "lie.xml"), r"^miniLLM, read_dump: .*page \d+ «Ajedrez»: its text does not match its SHA-1")
+    line_about(
+        read(empty, empty.folder / "lie.xml"),
+        r"^miniLLM, read_dump: .*page \d+ «Ajedrez»: its text does not match its SHA-1",
+    )
 
 
 @pytest.mark.parametrize(("articles", "message"), [(0, "no .wiki files"), (2, "only 2 distinct articles are left")])
@@ -100,7 +110,10 @@ def test_an_empty_corpus_after_filtering(empty: Project) -> None:
     empty.edit("config/config.yaml", "min_characters: 500", "min_characters: 500000")
     result = empty.snakemake("corpus")
     assert result.returncode != 0
-    line_about(result.stdout, r"^miniLLM, select_articles: only 0 distinct articles are left after filtering \(dropped: .*short")
+    line_about(
+        result.stdout,
+        r"^miniLLM, select_articles: only 0 distinct articles are left after filtering \(dropped: .*short",
+    )
 
 
 def test_a_failed_stage_keeps_the_earlier_result(copy_of_finished: Project) -> None:

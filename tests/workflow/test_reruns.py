@@ -54,7 +54,13 @@ def test_two_runs_give_the_same_bytes(finished: Project, empty: Project) -> None
     for pattern in ("data/encyclopedia/**/*", "results/smoke/**/*"):
         for path in sorted(empty.folder.glob(pattern)):
             name = path.relative_to(empty.folder)
-            if path.is_file() and path.name not in ("timing.csv", "cost.json", "cost.csv", "latency.pdf", "latency.png"):
+            if path.is_file() and path.name not in (
+                "timing.csv",
+                "cost.json",
+                "cost.csv",
+                "latency.pdf",
+                "latency.png",
+            ):
                 assert path.read_bytes() == (finished.folder / name).read_bytes(), name
                 compared += 1
     assert compared > 60

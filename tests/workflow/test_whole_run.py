@@ -34,7 +34,9 @@ def test_selection_is_what_the_sample_expects(finished: Project) -> None:
 
 def test_splits_are_disjoint_and_sized(finished: Project) -> None:
     table = pq.read_table(finished.folder / CORPUS / "articles.parquet").to_pylist()
-    by_split = {split: {row["page_id"] for row in table if row["split"] == split} for split in ("train", "validation", "test")}
+    by_split = {
+        split: {row["page_id"] for row in table if row["split"] == split} for split in ("train", "validation", "test")
+    }
     assert sum(map(len, by_split.values())) == len(table) == len({row["page_id"] for row in table})
     for split, share in (("train", 0.70), ("validation", 0.15), ("test", 0.15)):
         assert len(by_split[split]) == pytest.approx(share * len(table), abs=1.5)
@@ -86,7 +88,9 @@ def test_the_bundle_holds_all_that_latex_needs(finished: Project) -> None:
 def test_the_article_passes_its_checks(finished: Project) -> None:
     checks = json.loads((finished.folder / RESULTS / "paper/article-checks.json").read_text(encoding="utf-8"))
     assert [check for check in checks["checks"] if not check["passed"]] == []
-    text = "".join(page.extract_text() for page in pypdf.PdfReader(finished.folder / RESULTS / "paper/article.pdf").pages)
+    text = "".join(
+        page.extract_text() for page in pypdf.PdfReader(finished.folder / RESULTS / "paper/article.pdf").pages
+    )
     assert "MiniGPT sin máscara" in text
     assert "escrito por un modelo de lenguaje" in " ".join(text.split())
 

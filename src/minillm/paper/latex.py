@@ -88,6 +88,7 @@ _ALLOWED = {
     "\N{NARROW NO-BREAK SPACE}": r"\,",
 }
 
+LONGEST_WORD = 20  # characters of a model's text that are kept on one line
 _BLANK = re.compile(r"[ \t\r\n]+")
 
 
@@ -100,6 +101,15 @@ def escape(text: str) -> Latex:
     """
     composed = unicodedata.normalize("NFC", _BLANK.sub(" ", text))
     return Latex("".join(_ALLOWED.get(c) or rf"\codepoint{{{ord(c):04X}}}" for c in composed))
+
+
+def sample(text: str) -> Latex:
+    """What a model wrote, as `escape` prints it; a line may end inside a word that is too long for one."""
+    words = (
+        r"\hspace{0pt}".join(escape(word[start : start + LONGEST_WORD]) for start in range(0, len(word), LONGEST_WORD))
+        for word in re.split(r"(\s+)", text)
+    )
+    return Latex("".join(words))
 
 
 @dataclass(frozen=True)
@@ -246,6 +256,7 @@ def environment(folder: Path, recorder: PrintedNumbers | None = None) -> jinja2.
         scientific=scientific,
         with_unit=with_unit,
         latex=Latex,
+        sample=sample,
     )
     return templates
 
