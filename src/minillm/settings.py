@@ -7,6 +7,7 @@ job, with one message that names every bad key, what was found and what is allow
 import dataclasses
 import difflib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
@@ -35,7 +36,7 @@ class Run(_Strict):
     """The corpus, one of `corpora`."""
     models: list[Name] = Field(min_length=1)
     """The models, among `models`; the first is the one that the others are compared with."""
-    seeds: list[int] = Field(default=[1], min_length=1)
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[1], min_length=1)
     """Training seeds; with several, the article shows means and intervals over seeds."""
 
 
@@ -175,19 +176,30 @@ class Settings(_Strict):
     paper: Paper
 
     @model_validator(mode="after")
-    def _names_exist(self) -> "Settings":
-        _require("run.corpus", self.run.corpus, self.corpora)
-        for name in self.run.models:
-            _require("run.models", name, self.models)
-            model = self.models[name]
-            _require(f"models.{name}.vocabulary", model.vocabulary, self.vocabularies)
-            if model.width % model.heads:
-                raise ValueError(f"models.{name}: width {model.width} is not a multiple of heads {model.heads}")
-        shares = self.corpora[self.run.corpus].select.shares
-        if set(shares) != {"train", "validation", "test"} or abs(sum(shares.values()) - 1) > 1e-9:
-            raise ValueError(f"corpora.{self.run.corpus}.select.shares: train, validation and test must sum to 1")
-        if self.source_path(self.run.corpus) is None:
-            raise ValueError(f"corpora.{self.run.corpus}.path: missing; give it here or with --config dump=PATH")
+    def _fits_together(self) -> "Settings":
+        references: list[tuple[str, str, Mapping[str, object]]] = [
+            ("run.corpus", self.run.corpus, self.corpora),
+            *(("run.models", name, self.models) for name in self.run.models),
+            *((f"models.{name}.vocabulary", m.vocabulary, self.vocabularies) for name, m in self.models.items()),
+        ]
+        problems = [
+            f"{path}: {name!r} is not defined{_nearest(name, known)}"
+            for path, name, known in references
+            if name not in known
+        ]
+        for name, model in self.models.items():
+            size = 2 if isinstance(model, QwenModel) else 1  # rotary positions turn pairs
+            if model.width % (model.heads * size):
+                even = " into heads of an even size" if size == 2 else ""
+                problems.append(f"models.{name}: width {model.width} cannot be divided by heads {model.heads}{even}")
+        for name, corpus in self.corpora.items():
+            shares = corpus.select.shares
+            if set(shares) != {"train", "validation", "test"} or abs(sum(shares.values()) - 1) > 1e-9:
+                problems.append(f"corpora.{name}.select.shares: train, validation and test must sum to 1")
+        if self.run.corpus in self.corpora and self.source_path(self.run.corpus) is None:
+            problems.append(f"corpora.{self.run.corpus}.path: missing; give it here or with --config dump=PATH")
+        if problems:
+            raise ValueError("\n".join(problems))
         return self
 
     def source_path(self, corpus: str) -> str | None:
@@ -212,11 +224,13 @@ def load_settings(config: Mapping[str, Any]) -> Settings:
 
     Raises ConfigError with a line for each bad key.
     """
-    plain = json.loads(json.dumps(config))  # no YAML objects, and a copy
+    plain = json.loads(json.dumps(config, default=str))  # no dates or other YAML objects, and a copy
     try:
-        return Settings.model_validate({**plain, "models": _copies_resolved(plain.get("models", {}))})
+        if isinstance(plain.get("models"), dict):
+            plain["models"] = _copies_resolved(plain["models"])
+        return Settings.model_validate(plain)
     except ValidationError as error:
-        lines = sorted({_explain(problem) for problem in error.errors()})
+        lines = sorted({line for problem in error.errors() for line in _explain(problem).split("\n")})
         head = "config: 1 problem" if len(lines) == 1 else f"config: {len(lines)} problems"
         raise ConfigError("\n".join([head, *(f"  {line}" for line in lines)])) from None
 
@@ -224,11 +238,6 @@ def load_settings(config: Mapping[str, Any]) -> Settings:
 def as_json(value: Any) -> str:
     """A setting as the command line of a stage takes it."""
     return json.dumps(pydantic.TypeAdapter(type(value)).dump_python(value, mode="json"), ensure_ascii=False)
-
-
-def _require(path: str, name: str, known: Mapping[str, object]) -> None:
-    if name not in known:
-        raise ValueError(f"{path}: {name!r} is not defined{_nearest(name, known)}")
 
 
 def _copies_resolved(models: dict[str, Any]) -> dict[str, Any]:
@@ -241,10 +250,12 @@ def _copies_resolved(models: dict[str, Any]) -> dict[str, Any]:
     resolved = {}
     for name, model in models.items():
         if isinstance(model, dict) and "like" in model:
-            original = models.get(model["like"])
+            original = models.get(str(model["like"]))
             if not isinstance(original, dict) or "like" in original:
                 choices = [key for key, value in models.items() if isinstance(value, dict) and "like" not in value]
-                raise ConfigError(f"config: models.{name}.like: {model['like']!r} is not one of {', '.join(choices)}")
+                raise ConfigError(
+                    f"config: 1 problem\n  models.{name}.like: {model['like']!r} is not one of {', '.join(choices)}"
+                )
             resolved[name] = merged(original, {key: value for key, value in model.items() if key != "like"})
         else:
             resolved[name] = model
@@ -256,7 +267,7 @@ def _mappings(a: object, b: object) -> bool:
 
 
 def _explain(problem: Any) -> str:
-    """One line about one problem that pydantic found."""
+    """What pydantic found: one line, or several where our own checks found several problems."""
     location = problem["loc"]
     if problem["type"] == "value_error":  # our own, which names its place
         return str(problem["ctx"]["error"])
@@ -270,8 +281,9 @@ def _explain(problem: Any) -> str:
         tag = problem["ctx"]["discriminator"].strip("'")
         allowed = problem["ctx"].get("expected_tags", "'minigpt', 'qwen'")
         return f"{name}.{tag}: should be one of {allowed}; found {problem['input'].get(tag)!r}"
-    message = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return f"{name}: should be {message}; found {problem['input']!r}"
+    name = name.removesuffix(".[key]")
+    message = re.sub(r"^\w+ (?=should )", "", problem["msg"]).partition(" after validation")[0]
+    return f"{name}: {message}; found {problem['input']!r}"
 
 
 def _nearest(name: str, known: Any) -> str:

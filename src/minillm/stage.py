@@ -36,6 +36,12 @@ def run_stage(function: Callable[..., object]) -> None:
         sys.exit(1)
 
 
+def _read_bool(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return text.lower() == "true"
+
+
 def _where_the_log_is() -> str:
     """The name of the file that standard error goes to, where the system tells it (Linux)."""
     try:
@@ -78,7 +84,7 @@ def _element(hint: Any) -> tuple[Any, bool]:
 
 def _reader(kind: Any) -> Callable[[str], Any]:
     if kind is bool:
-        return lambda text: {"true": True, "false": False}[text.lower()]
+        return _read_bool
     if kind in (str, int, float, Path):
         return typing.cast(Callable[[str], Any], kind)
     if dataclasses.is_dataclass(kind):

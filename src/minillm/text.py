@@ -10,6 +10,8 @@ import unicodedata
 # Everything that is not a visible character or a space: controls, formats (zero-width, bidi marks), surrogates,
 # private use and unassigned code points. The newline is kept.
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
+# Controls that separate words or lines.
+_BLANKS = str.maketrans({"\r": "\n", "\t": " ", "\v": " ", "\f": " ", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n"})
 _SPACES = re.compile(r"[^\S\n]+")
 _LINE_EDGES = re.compile(r" *\n *")
 _BLANK_LINES = re.compile(r"\n{3,}")
@@ -17,8 +19,7 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 
 def normalise(text: str) -> str:
     """NFC, no invisible characters, single spaces, at most one blank line, no space at the edge of a line."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
-    text = text.replace("\u2028", "\n").replace("\u2029", "\n\n")
+    text = text.replace("\r\n", "\n").translate(_BLANKS)
     text = "".join(c for c in text if c == "\n" or unicodedata.category(c) not in _INVISIBLE)
     text = unicodedata.normalize("NFC", text)
     text = _LINE_EDGES.sub("\n", _SPACES.sub(" ", text))

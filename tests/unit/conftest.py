@@ -1,9 +1,13 @@
 """A toy corpus in Spanish with its vocabularies, and models small enough to run a stage in no time."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # several threads on a shared machine wait more than they compute
 
 TEXTS = {
     "train": [
@@ -69,3 +73,73 @@ def save_tiny(tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
         return weights, description
 
     return save
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> dict[str, Any]:
+    """Made-up result files of a run with an honest model (`base`) and a leaking one (`tramposo`), two seeds each.
+
+    The arguments of `minillm.paper.values.gather`.
+    """
+    from minillm.evaluation.record import FIELDS
+    from minillm.files import write_csv, write_json
+
+    folder = tmp_path / "results"
+    rows: list[dict[str, Any]] = []
+
+    def add(metric: str, model: str, value: float, split: str = "test", seed: str = "all", **more: Any) -> None:
+        rows.append({"metric": metric, "model": model, "value": value, "split": split, "seed": seed, **more})
+
+    for model, bits in (("base", 2.25), ("tramposo", 0.015)):
+        add("bits_per_byte", model, bits, unit="bit/byte", low=bits - 0.01, high=bits + 0.01, n=12)
+        add("bits_per_byte", model, 99.0, seed="3")
+        add("parallel_perplexity", model, 12345.6 if model == "base" else 1.5)
+        add("incremental_perplexity", model, 12345.6)
+        add("latency", model, 3.5, split="", unit="ms", low=3.25, high=4.0)
+    add("bits_per_byte_difference", "tramposo", -2.235, low=-2.3, high=-2.2)
+    add("bits_per_byte", "unigram-palabras", 4.5, seed="", unit="bit/byte")
+    add("bits_per_byte", "xz", 2.9, seed="", unit="bit/byte")
+    for name, split in (("metrics", "test"), ("cost", "")):
+        write_csv(folder / f"{name}.csv", FIELDS, [row for row in rows if row["split"] == split])
+    failed = {"name": "causality", "kind": "print", "passed": False, "detail": "ve el futuro", "model": "tramposo"}
+    write_json(folder / "checks.json", {"checks": [failed, {**failed, "passed": True}], "leaking": ["tramposo"]})
+    splits = {split: {"articles": number} for number, split in enumerate(("train", "validation", "test"), start=1)}
+    dropped = {"near_duplicate": 2, "redirect": 3}
+    write_json(folder / "selection.json", {"pages": 11, "kept": 6, "dropped": dropped, "splits": splits})
+    statistics = folder / "palabras" / "statistics.json"
+    write_json(statistics, {"kind": "words", "size": 300, "splits": {s: {"tokens": 40, "unknown": 2} for s in splits}})
+    provenance = folder / "provenance.json"
+    write_json(provenance, {"digest": "0123456789abcdef" * 4, "versions": {"torch": "2.9", "Python": "3.11"}})
+    paths: dict[str, list[Path]] = {"descriptions": [], "outcomes": [], "generations": []}
+    for model in ("base", "tramposo"):
+        for seed in (3, 4):
+            place = folder / model / f"seed-{seed}"
+            description = {"config": {"layers": 2, "causal": model == "base"}, "parameters": 1000 + seed}
+            write_json(place / "config.json", {**description, "vocabulary_size": 300})
+            write_json(place / "outcome.json", {"steps": 10 * seed, "training": {"batch_size": 8}})
+            write_json(place / "generations.json", {"texts": [{"prompt": "El río", "greedy": f" es {seed} % ñ_"}]})
+            for kind, name in zip(paths, ("config", "outcome", "generations"), strict=True):
+                paths[kind].append(place / f"{name}.json")
+    settings = {
+        "run": "prueba",
+        "seeds": [3, 4],
+        "paper": {"title": "Un título", "authors": [{"name": "Equipo"}], "strict": False},
+        "corpus": {"name": "muestra", "licence": "CC BY-SA 4.0", "select": {"min_characters": 9}},
+        "models": {
+            "base": {"title": "Línea base", "vocabulary": "palabras"},
+            "tramposo": {"title": "Sin máscara", "vocabulary": "palabras"},
+        },
+        "vocabularies": {"palabras": "palabras enteras", "otras": "otras piezas"},
+        "marks": {"xz": "Compresor xz", "unigram-otras": "Otro", "unigram-palabras": "Unigrama (palabras)"},
+        "bleu": {"prompts": 40},
+        "temperature": 0.8,
+    }
+    return {
+        "settings": settings,
+        "metrics": [folder / "metrics.csv", folder / "cost.csv"],
+        "checks": folder / "checks.json",
+        "selection": folder / "selection.json",
+        "statistics": [statistics],
+        "provenance": provenance,
+        **paths,
+    }

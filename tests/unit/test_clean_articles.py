@@ -88,7 +88,7 @@ def test_languages() -> None:
 
 
 def test_text_is_normalised() -> None:
-    text = clean_page(raw("Camio\u0301n\u00a0rojo\u200b,  [[x|a\u202ezul]].\n\n\n\n\nFin."), "es")["text"]
+    text = clean_page(raw("Camio\u0301n\u00a0rojo\u200b,  [[x|a\u202ezul]]\U0010fffe.\n\n\n\n\nFin."), "es")["text"]
     assert text == "Camión rojo, azul.\n\nFin."
 
 

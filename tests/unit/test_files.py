@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from minillm.files import read_json, replacing, sha256, write_csv, write_json, write_text
 
 
-class Boom(Exception):
+class UnexpectedError(Exception):
     """Not an exception that any code catches."""
 
 
@@ -35,9 +35,14 @@ def test_replacing_never_leaves_half_a_file(
     path = tmp_path_factory.mktemp("replacing", numbered=True) / "file"
     if old is not None:
         path.write_bytes(old)
-    with pytest.raises(Boom), replacing(path) as temporary:
-        temporary.write_bytes(half)
-        raise Boom
+
+    def fails_halfway() -> None:
+        with replacing(path) as temporary:
+            temporary.write_bytes(half)
+            raise UnexpectedError
+
+    with pytest.raises(UnexpectedError):
+        fails_halfway()
     assert [file.read_bytes() for file in path.parent.iterdir()] == ([] if old is None else [old])
 
 
@@ -87,7 +92,7 @@ def test_write_json_refuses_what_is_not_json(tmp_path: Path, value: float) -> No
 def test_read_json_names_the_file_and_the_mend(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "scores.json"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="scores.json is not valid JSON .* delete it and run snakemake again"):
+    with pytest.raises(ValueError, match=r"scores\.json is not valid JSON .* delete it and run snakemake again"):
         read_json(path)
 
 
@@ -101,9 +106,9 @@ def test_write_csv_bytes(tmp_path: Path) -> None:
 def test_write_csv_is_all_or_nothing(tmp_path: Path) -> None:
     def rows() -> Iterator[dict[str, Any]]:
         yield {"a": 1}
-        raise Boom
+        raise UnexpectedError
 
-    with pytest.raises(Boom):
+    with pytest.raises(UnexpectedError):
         write_csv(tmp_path / "a.csv", ["a"], rows())
     with pytest.raises(ValueError, match="'b'"):
         write_csv(tmp_path / "a.csv", ["a"], [{"a": 1, "b": 2}])

@@ -65,7 +65,7 @@ def test_several_tables_are_one(tmp_path: Path) -> None:
         table(tmp_path / "cost.csv", "memory,5.0,MB,small,es,,1,,,,,lower,b"),
     )
     assert (metrics.get("bits", "small", "test").value, metrics.get("memory", "small").value) == (1.0, 5.0)
-    with pytest.raises(ValueError, match="metrics.csv and .*cost.csv has no x of small"):
+    with pytest.raises(ValueError, match=r"metrics\.csv and .*cost\.csv has no x of small"):
         metrics.get("x", "small")
 
 

@@ -101,7 +101,6 @@ def test_wrong_json_is_refused(monkeypatch: pytest.MonkeyPatch, kind: Any, argum
         run(monkeypatch, {"value": kind}, "--value", argument)
 
 
-@pytest.mark.xfail(strict=True, raises=KeyError, reason="_reader(bool) raises KeyError, which argparse does not catch")
 def test_a_boolean_is_true_or_false(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit):
         run(monkeypatch, {"value": bool}, "--value", "yes")

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from minillm.text import normalise
 
 # Any code point, lone surrogates and unassigned ones included, with the troublesome ones more often than by chance.
-TROUBLE = " \t\n\r\u00a0\u2009\u3000\u2028\u2029\u200b\u200d\ufeff\u00ad\u202e\x00\x85\ue000\ud800\u0301\u0327e=\u0338\u212b\u1100\u1161"
+TROUBLE = (
+    " \t\n\r\u00a0\u2009\u3000\u2028\u2029\u200b\u200d\ufeff\u00ad\u202e\x00\x85\ue000\ud800"
+    "e\u0301\u0327=\u0338\u212b\u1100\u1161"
+)
 texts = st.text(st.one_of(st.characters(), st.sampled_from(TROUBLE)), max_size=60)
 
 

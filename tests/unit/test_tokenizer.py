@@ -58,7 +58,7 @@ def test_specials_come_first(tokenizer: Tokenizer) -> None:
 
 def test_kinds() -> None:
     assert (kind_of(WORDS), kind_of(BPE)) == ("words", "bpe")
-    with pytest.raises(ValueError, match="'letters'.*words or bpe"):
+    with pytest.raises(ValueError, match=r"'letters'.*words or bpe"):
         train_tokenizer(TEXTS, "letters", 300)
 
 

@@ -17,11 +17,15 @@ from minillm.text import normalise
 # Names of the template that marks a disambiguation page, in the Wikipedias this was tried on.
 DISAMBIGUATION = {"desambiguación", "desambiguacion", "desambig", "des", "disambiguation", "disambig"}
 LANGUAGE_SAMPLE = 3_000  # characters are enough to tell a language
+# Only these are told apart: among all languages that the classifier knows, a text full of foreign names is taken for
+# one of a small language.
+LANGUAGES = ["ca", "de", "en", "es", "eu", "fr", "gl", "it", "nl", "pl", "pt", "ru", "sv"]
 
 
 def clean_articles(raw: Path, language: str, output: Path) -> None:
     """Render every page of a raw shard; `language` chooses the wiki's namespaces and templates."""
     pages = pq.read_table(raw).to_pylist()
+    py3langid.set_languages(sorted({*LANGUAGES, language}))
     write_table(output, (clean_page(page, language) for page in pages), CLEAN)
 
 

@@ -67,19 +67,21 @@ def read_pages(dump: Path, real_revision_ids: bool = False) -> Iterator[dict[str
     parser.EndElementHandler = handler.end
     parser.CharacterDataHandler = handler.characters
     parser.StartDoctypeDeclHandler = handler.doctype
+    at_end = False
     try:
         with _open(dump) as stream:
             while chunk := stream.read(CHUNK):
                 parser.Parse(chunk, False)
                 for page in handler.take():
                     yield _with_url(page, handler.base, real_revision_ids)
+            at_end = True
             parser.Parse(b"", True)
     except FileNotFoundError:
         raise ValueError(f"dump not found: {dump}; give its path with --config dump=PATH") from None
     except (EOFError, zlib.error) as error:
         raise ValueError(f"{dump} ends in the middle, {handler.place()}; download it again ({error})") from error
     except xml.parsers.expat.ExpatError as error:
-        if error.code == xml.parsers.expat.errors.codes[xml.parsers.expat.errors.XML_ERROR_NO_ELEMENTS]:
+        if at_end:
             raise ValueError(f"{dump} ends in the middle, {handler.place()}; download it again") from error
         raise ValueError(f"{dump} is not well-formed XML, {handler.place()}: {error}") from error
     except (OSError, lzma.LZMAError) as error:
@@ -131,7 +133,7 @@ class _ExportHandler:
             self.page = {}
         elif local == "revision":
             self.revision = {}
-        elif local == "text":
+        elif local == "text" and self.path[-2] == "revision":  # not the text of another slot
             self.revision["sha1"] = attributes.get("sha1", "")
             self.revision["hidden"] = attributes.get("deleted", "")
 

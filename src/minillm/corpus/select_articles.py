@@ -11,14 +11,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import pyarrow.parquet as pq
+from annotated_types import Ge, Interval
 from datasketch import MinHash, MinHashLSH
 
 from minillm.corpus.tables import ARTICLES, SPLITS, write_table
 from minillm.files import write_json
 from minillm.stage import run_stage
+
+Share = Annotated[float, Interval(gt=0, le=1)]
 
 SHINGLE = 5  # words; the usual size for near-duplicates of articles
 PERMUTATIONS = 128
@@ -31,17 +34,17 @@ class Selection:
     Similarities are Jaccard indices of the sets of five-word shingles.
     """
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    __pydantic_config__: ClassVar = {"extra": "forbid", "use_attribute_docstrings": True}
 
-    min_characters: int = 500
+    min_characters: Annotated[int, Ge(0)] = 500
     """Characters of clean text that an article needs at least."""
-    max_list_share: float = 0.6
+    max_list_share: Annotated[float, Interval(ge=0, le=1)] = 0.6
     """Share of lines from lists or tables above which a page counts as a list."""
-    copy_similarity: float = 0.8
+    copy_similarity: Share = 0.8
     """From this similarity on, the article with the larger page id is dropped as a copy."""
-    cluster_similarity: float = 0.4
+    cluster_similarity: Share = 0.4
     """From this similarity on, two articles go to the same split."""
-    shares: dict[str, float] = field(default_factory=lambda: {"train": 0.70, "validation": 0.15, "test": 0.15})
+    shares: dict[str, Share] = field(default_factory=lambda: {"train": 0.70, "validation": 0.15, "test": 0.15})
     """Shares of the articles in the three splits; they sum to 1."""
     seed: int = 1
     """Chooses which clusters go to which split."""
@@ -125,7 +128,8 @@ def find_copies(texts: Mapping[int, str], selection: Selection) -> tuple[dict[in
     copies: dict[int, str] = {}
     first_with: dict[str, int] = {}
     shingles: dict[int, frozenset[bytes]] = {}
-    index = MinHashLSH(threshold=selection.cluster_similarity, num_perm=PERMUTATIONS)
+    # At its own threshold the index misses half of the pairs: ask for more and verify each.
+    index = MinHashLSH(threshold=selection.cluster_similarity / 2, num_perm=PERMUTATIONS)
     for page_id, text in sorted(texts.items()):
         twin = first_with.setdefault(hashlib.sha1(text.encode()).hexdigest(), page_id)
         if twin != page_id:

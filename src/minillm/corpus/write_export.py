@@ -19,13 +19,20 @@ NAMESPACES = {"Anexo": 104}  # of the Spanish Wikipedia, the only one besides ar
 def write_export(articles: list[Path], output: Path) -> None:
     """Write the pages in order of title as a MediaWiki export (schema 0.11).
 
-    Raises ValueError if two titles get the same id.
+    Raises ValueError if two titles get the same id or a file is not UTF-8.
     """
-    pages = sorted((_title(path), path.read_text(encoding="utf-8").strip()) for path in articles)
+    pages = sorted((_title(path), _read(path)) for path in articles)
     ids = {_number(title): title for title, _ in pages}
     if len(ids) < len(pages):
         raise ValueError("two titles hash to the same page id: rename one of the newest articles")
     write_text(output, _HEAD + "".join(_page(title, text) for title, text in pages) + "</mediawiki>\n")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 ({error}): save it with that encoding") from error
 
 
 def _title(path: Path) -> str:

@@ -75,7 +75,9 @@ def generate(
             else:
                 cumulative_BV = (logits_BV.double() / temperature).softmax(-1).cumsum(-1)
                 draw_B1 = torch.from_numpy(uniforms[:, step : step + 1])
-                chosen_B = torch.searchsorted(cumulative_BV, draw_B1).squeeze(1).clamp(max=logits_BV.shape[1] - 1)
+                chosen_B = (
+                    torch.searchsorted(cumulative_BV, draw_B1, right=True).squeeze(1).clamp(max=logits_BV.shape[1] - 1)
+                )
             ids_BT = torch.cat((ids_BT, chosen_B[:, None].to(device)), dim=1)
         for index, row in zip(members, ids_BT.tolist(), strict=True):
             new = row[1 + len(prompts[index]) :]

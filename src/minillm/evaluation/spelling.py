@@ -26,7 +26,7 @@ class SpellingModel:
                 for length in range(ORDER):
                     self.following[padded[position - length : position]][padded[position]] += count
         self.totals = {context: sum(counter.values()) for context, counter in self.following.items()}
-        self.symbols = set(self.following[""]) | {_END, _ESCAPE}
+        self.symbols = set(self.following.get("", ())) | {_END, _ESCAPE}
         self._costs: dict[str, float] = {}
 
     def nll(self, text: str) -> float:

@@ -5,6 +5,7 @@ an interval of Student's t over seeds. The two kinds of uncertainty are never mi
 """
 
 import dataclasses
+import math
 import statistics
 from collections import defaultdict
 from pathlib import Path
@@ -100,11 +101,17 @@ def over_seeds(records: list[Record]) -> list[Record]:
     means = []
     for group in groups.values():
         if len(group) > 1:
-            values = [record.value for record in group]
+            exponential = group[0].metric.endswith("perplexity")  # never averaged: its logarithm is
+            values = [math.log(record.value) if exponential else record.value for record in group]
             mean = statistics.fmean(values)
             half = stats.t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
-            interval = {"low": mean - half, "high": mean + half, "interval": "95 %, Student's t over seeds"}
-            means.append(dataclasses.replace(group[0], value=mean, n=len(values), seed=ALL_SEEDS, **interval))
+            value, low, high = (math.exp(x) if exponential else x for x in (mean, mean - half, mean + half))
+            interval = "95 %, Student's t over seeds"
+            means.append(
+                dataclasses.replace(
+                    group[0], value=value, low=low, high=high, interval=interval, n=len(values), seed=ALL_SEEDS
+                )
+            )
     return means
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from minillm.figures.style import COLOURS, COLUMN, save
+from minillm.figures.style import COLOURS, COLUMN, log_axis, save
 from minillm.results import Metrics
 from minillm.stage import run_stage
 
@@ -22,7 +22,7 @@ def plot_leak(metrics: Path, titles: dict[str, str], pdf: Path, png: Path) -> No
         ax.plot(incremental, place, marker="x", markersize=4, color=COLOURS[1], linestyle="")
     ax.plot([], [], marker="o", markersize=6, mfc="white", color=COLOURS[0], linestyle="", label="en paralelo")
     ax.plot([], [], marker="x", markersize=4, color=COLOURS[1], linestyle="", label="token a token")
-    ax.set_xscale("log")
+    log_axis(ax, "x")
     ax.set_yticks(range(len(titles)), titles.values())
     ax.set_ylim(len(titles) - 0.5, -0.5)
     ax.grid(axis="y", visible=False)

@@ -4,13 +4,15 @@ Colours are the high-contrast set of Paul Tol (https://personal.sron.nl/~pault/)
 marker of its own. Numbers have a decimal comma. Saving is reproducible: no dates in the files, TrueType fonts.
 """
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from minillm.files import replacing
 
@@ -61,6 +63,25 @@ def comma_axes(axes: Iterable[Axes]) -> None:
         for axis in (ax.xaxis, ax.yaxis):
             if axis.get_scale() == "linear":
                 axis.set_major_formatter(FuncFormatter(with_comma))
+
+
+def log_axis(ax: Axes, name: Literal["x", "y"]) -> None:
+    """Make an axis logarithmic, labelled at 1, 2 or 5 times powers of ten, and wide enough to hold such a label."""
+    ax.set(**{f"{name}scale": "log"})
+    axis = ax.xaxis if name == "x" else ax.yaxis
+    low, high = axis.get_view_interval()
+    margin = 1.3 if high / low > 2 else 1.6
+    ax.set(**{f"{name}lim": (low / margin, high * margin)})
+    axis.set_major_locator(LogLocator(subs=(1,) if high / low > 1e3 else (1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(_power_of_ten))
+    axis.set_minor_locator(NullLocator())
+
+
+def _power_of_ten(value: float, _position: float = 0) -> str:
+    exponent = math.floor(math.log10(value) + 1e-9)
+    if 0 <= exponent < 4:
+        return with_comma(round(value))
+    return rf"${round(value / 10**exponent)}\cdot10^{{{exponent}}}$"
 
 
 def save(figure: Figure, pdf: Path, png: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from minillm.figures.style import COLOURS, LINES, PAGE, comma_axes, save
+from minillm.figures.style import COLOURS, LINES, PAGE, comma_axes, log_axis, save
 from minillm.stage import run_stage
 
 PANELS = [
@@ -36,9 +36,9 @@ def plot_training(histories: list[Path], titles: dict[str, str], pdf: Path, png:
     for ax, (_, label) in zip(axes, PANELS, strict=True):
         ax.set_title(label)
         ax.set_xlabel("Paso")
-    axes[1].set_yscale("log")
-    axes[3].set_yscale("log")
     comma_axes(axes)
+    log_axis(axes[1], "y")
+    log_axis(axes[3], "y")
     axes[0].plot([], [], color="black", linestyle="-", label="validación")
     axes[0].plot([], [], color="black", linestyle=":", label="entrenamiento")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(titles) + 2)

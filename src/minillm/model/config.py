@@ -1,27 +1,32 @@
 """The shapes of the two model families: plain numbers, no torch, so that the settings can name them cheaply."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from annotated_types import Ge, Gt, Interval
+
+Positive = Annotated[int, Ge(1)]
+Share = Annotated[float, Interval(ge=0, lt=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class MiniGPTConfig:
     """The baseline: a small GPT with fixed sinusoidal positions and LayerNorm before each sublayer."""
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    __pydantic_config__: ClassVar = {"extra": "forbid", "use_attribute_docstrings": True}
 
     architecture: Literal["minigpt"] = "minigpt"
-    layers: int = 2
+    layers: Positive = 2
     """Transformer blocks."""
-    width: int = 256
+    width: Positive = 256
     """Size of embeddings and hidden states; a multiple of `heads`."""
-    heads: int = 4
+    heads: Positive = 4
     """Attention heads."""
-    feed_forward: int = 1024
+    feed_forward: Positive = 1024
     """Inner size of the feed-forward sublayer."""
-    context: int = 128
+    context: Positive = 128
     """Tokens that the model sees at once."""
-    dropout: float = 0.1
+    dropout: Share = 0.1
     """Probability of dropping an activation while training."""
     causal: bool = True
     """False removes the causal mask: every position sees the future. Only there to show what a leak looks like."""
@@ -31,22 +36,22 @@ class MiniGPTConfig:
 class QwenConfig:
     """The improved model, in the shape of Qwen3: RoPE, RMSNorm, QK-norm, SwiGLU, tied embeddings, no biases."""
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    __pydantic_config__: ClassVar = {"extra": "forbid", "use_attribute_docstrings": True}
 
     architecture: Literal["qwen"]
-    layers: int = 4
+    layers: Positive = 4
     """Transformer blocks."""
-    width: int = 256
+    width: Positive = 256
     """Size of embeddings and hidden states; a multiple of `heads`, each head of an even size."""
-    heads: int = 4
+    heads: Positive = 4
     """Attention heads."""
-    feed_forward: int = 688
+    feed_forward: Positive = 688
     """Inner size of the SwiGLU sublayer; about 8/3 of the width."""
-    context: int = 256
+    context: Positive = 256
     """Tokens that the model sees at once."""
-    dropout: float = 0.0
+    dropout: Share = 0.0
     """Probability of dropping an activation while training."""
-    rope_theta: float = 10_000.0
+    rope_theta: Annotated[float, Gt(0)] = 10_000.0
     """Base of the rotation frequencies."""
     causal: Literal[True] = True
     """This family is always causal."""

@@ -57,9 +57,10 @@ def render_article(
     write_text(article, text)
     printed.write(numbers)
     members = {"article.tex": article, "references.bib": bibliography, **{path.name: path for path in figures}}
-    with replacing(bundle) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+    with replacing(bundle) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, path in sorted(members.items()):
-            archive.writestr(zipfile.ZipInfo(name), path.read_bytes())  # dated 1980: the same bytes every time
+            # A ZipInfo without a date says 1980: the same bytes every time.
+            archive.writestr(zipfile.ZipInfo(name), path.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
 def _place(error: Exception, templates: Path) -> str:

@@ -6,8 +6,6 @@ experiment: it is set aside and training starts anew. Files are read with `weigh
 
 import hashlib
 import logging
-import pickle
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -44,7 +42,7 @@ def load(path: Path, expected: str, device: torch.device) -> dict[str, Any] | No
         if state["fingerprint"] == expected:
             return state
         reason = "it belongs to other data, code or settings"
-    except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged file makes torch raise almost anything
         reason = f"it cannot be read ({' '.join(str(error).split())[:120]})"
     aside = path.with_suffix(".set-aside.pt")
     path.replace(aside)

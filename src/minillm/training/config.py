@@ -1,48 +1,54 @@
 """The settings of a training run: plain numbers, no torch. Budgets are steps, never seconds."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from annotated_types import Ge, Interval
+
+Positive = Annotated[int, Ge(1)]
+Rate = Annotated[float, Interval(gt=0, lt=1e3)]  # finite
+Share = Annotated[float, Interval(ge=0, lt=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """How a model is trained."""
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    __pydantic_config__: ClassVar = {"extra": "forbid", "use_attribute_docstrings": True}
 
-    steps: int
+    steps: Annotated[int, Ge(0)]
     """Optimizer steps at most; early stopping may end sooner."""
-    batch_size: int = 32
+    batch_size: Positive = 32
     """Windows of `context` tokens in each step."""
     optimizer: Literal["adamw", "muon"] = "adamw"
     """`muon` trains the matrices inside the blocks with Muon and everything else with AdamW."""
-    learning_rate: float = 3e-4
+    learning_rate: Rate = 3e-4
     """Peak learning rate of AdamW."""
-    matrix_learning_rate: float = 0.02
+    matrix_learning_rate: Rate = 0.02
     """Peak learning rate of Muon; without effect for `adamw`."""
-    weight_decay: float = 0.01
+    weight_decay: Annotated[float, Interval(ge=0, lt=1e3)] = 0.01
     """Decoupled weight decay of matrices; scales and biases are not decayed."""
-    beta1: float = 0.9
+    beta1: Share = 0.9
     """Decay of AdamW's running mean of gradients."""
-    beta2: float = 0.999
+    beta2: Share = 0.999
     """Decay of AdamW's running mean of squared gradients."""
-    warmup_steps: int = 50
+    warmup_steps: Annotated[int, Ge(0)] = 50
     """Steps over which the learning rate rises linearly to its peak."""
     schedule: Literal["constant", "cosine", "decay"] = "constant"
     """After the warm-up: constant, a cosine to zero, or constant with a linear decay to zero at the end."""
-    decay_share: float = 0.5
+    decay_share: Annotated[float, Interval(gt=0, le=1)] = 0.5
     """Share of the steps over which `decay` falls to zero."""
-    label_smoothing: float = 0.0
+    label_smoothing: Share = 0.0
     """Probability mass spread over the whole vocabulary in the training objective; metrics never use it."""
-    gradient_clip: float = 1.0
+    gradient_clip: Rate = 1.0
     """Largest norm of the gradient."""
-    evaluate_every: int = 100
+    evaluate_every: Positive = 100
     """Steps between measurements on the validation split."""
-    validation_tokens: int | None = None
+    validation_tokens: Positive | None = None
     """Tokens of the validation split measured each time; null measures all. The final evaluation always covers all."""
-    patience: int | None = None
+    patience: Positive | None = None
     """Measurements without a new best validation loss after which training stops; null never stops early."""
-    threads: int = 1
+    threads: Positive = 1
     """Computing threads of a CPU. A setting of the experiment: another number gives (slightly) other weights."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """`auto` takes a GPU where there is one."""

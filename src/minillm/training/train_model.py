@@ -193,6 +193,8 @@ class _Run:
                 logits_BTV = self.network(inputs_BT)
             total += torch.tensor(_score(logits_BTV.flatten(0, 1).float(), targets_BT.flatten()))
         validation_loss = (total[0] / total[2]).item()
+        if not math.isfinite(validation_loss):
+            raise ValueError(f"the loss is not a number at step {self.step}: lower the learning rate")
         objective, train_loss, train_accuracy = (self.sums[:3] / self.sums[3]).tolist()
         self.sums.zero_()
         self.history.append(

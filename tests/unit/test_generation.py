@@ -1,0 +1,174 @@
+"""Generated text: the argmax or a fair draw of the model's own distribution, whoever else is continued beside it."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from minillm.evaluation import generation
+from minillm.evaluation.generation import generate, generate_texts
+from minillm.files import read_json
+from minillm.model.build import LanguageModel, build_model
+from minillm.model.config import MiniGPTConfig, QwenConfig
+from minillm.vocabulary.tokenizer import BOS, EOS, PAD, UNK
+
+VOCABULARY = 20
+PROMPTS = [[5, 6], [], [7, 8, 9], [11, 4], [5] * 12, [19, 18], [12]]
+
+
+class Known(torch.nn.Module):
+    """A model with given answers: row i of the table holds the logits after token i."""
+
+    def __init__(self, table_VV: torch.Tensor, context: int = 4) -> None:
+        super().__init__()
+        self.table = torch.nn.Parameter(table_VV)
+        self.config = SimpleNamespace(context=context)
+
+    def forward(self, ids_BT: torch.Tensor, last_only: bool = False) -> torch.Tensor:
+        assert last_only
+        assert ids_BT.shape[1] <= self.config.context
+        return self.table[ids_BT[:, -1:]]
+
+
+def path_model(following: dict[int, int]) -> LanguageModel:
+    table = torch.zeros(VOCABULARY, VOCABULARY)
+    for before, after in following.items():
+        table[before, after] = 50.0
+    return Known(table)  # type: ignore[return-value]
+
+
+def real_model(architecture: str = "minigpt") -> LanguageModel:
+    shape = {"layers": 1, "width": 16, "heads": 2, "feed_forward": 16, "context": 6, "dropout": 0.0}
+    torch.manual_seed(3)
+    config = MiniGPTConfig(**shape) if architecture == "minigpt" else QwenConfig(architecture="qwen", **shape)  # type: ignore[arg-type]
+    model = build_model(config, VOCABULARY).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.5)
+    return model
+
+
+@pytest.mark.parametrize("architecture", ["minigpt", "qwen"])
+@torch.no_grad()
+def test_greedy_is_the_argmax_step_by_step(architecture: str) -> None:
+    """Each text on its own, everything computed anew for each token, from the last six tokens."""
+    model = real_model(architecture)
+    for prompt, found in zip(PROMPTS, generate(model, PROMPTS, 15), strict=True):
+        ids = [BOS, *prompt]
+        for _ in range(15):
+            logits = model(torch.tensor([ids[-6:]]))[0, -1].tolist()
+            best = max(range(EOS, VOCABULARY), key=lambda id_: logits[id_])
+            if best == EOS:
+                break
+            ids.append(best)
+        assert found == ids[1 + len(prompt) :]
+
+
+def test_the_toy_model_says_more_than_one_thing() -> None:
+    """Otherwise the other tests would show little."""
+    texts = generate(real_model(), PROMPTS, 15)
+    assert len({tuple(text) for text in texts}) > 3
+    assert len({token for text in texts for token in text}) > 3
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+def test_a_text_does_not_depend_on_its_neighbours(temperature: float) -> None:
+    """Prompts of other lengths beside it, or none: only its place counts (and for greedy not even that)."""
+    model = real_model()
+    together = generate(model, PROMPTS, 15, temperature, seed=4)
+    for place, prompt in enumerate(PROMPTS):
+        others = [[10 + place]] * place + [prompt]
+        assert generate(model, others, 15, temperature, seed=4)[place] == together[place]
+
+
+def test_sampling_is_reproducible_and_depends_on_the_seed() -> None:
+    model = real_model()
+    first = generate(model, PROMPTS, 15, 1.0, seed=1)
+    torch.manual_seed(9)
+    np.random.seed(9)
+    assert generate(model, PROMPTS, 15, 1.0, seed=1) == first
+    assert generate(model, PROMPTS, 15, 1.0, seed=2) != first
+    longer = generate(model, PROMPTS, 20, 1.0, seed=1)
+    assert [text[:15] for text in longer] == first, "the random numbers of a token depend on how many follow"
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_samples_follow_the_softmax(temperature: float) -> None:
+    """4000 first tokens against the distribution without the special tokens that stand for no text."""
+    table = torch.randn(VOCABULARY, VOCABULARY, generator=torch.manual_seed(0)) * 1.5
+    texts = generate(Known(table), [[7]] * 4000, 1, temperature, seed=11)  # type: ignore[arg-type]
+    counts = Counter(text[0] if text else EOS for text in texts)
+    weights = np.exp(table[7].double().numpy() / temperature)
+    weights[[PAD, UNK, BOS]] = 0
+    expected = 4000 * weights / weights.sum()
+    assert set(counts) <= set(range(EOS, VOCABULARY))
+    big = expected >= 5  # Pearson's test needs cells that are not too small
+    cells = [[counts[i] for i in np.flatnonzero(big)], expected[big]]
+    rest = [4000 - sum(cells[0]), 4000 - sum(cells[1])]
+    if rest[1] > 1:
+        cells = [[*cells[0], rest[0]], [*cells[1], rest[1]]]
+    chi2 = sum((n - e) ** 2 / e for n, e in zip(*cells, strict=True))
+    assert stats.chi2.sf(chi2, len(cells[0]) - 1) > 1e-3
+
+
+def test_steps_of_a_sample_are_independent() -> None:
+    """From a uniform model: two tokens after each other are uncorrelated, and so are two texts."""
+    model = Known(torch.full((VOCABULARY, VOCABULARY), 0.0).index_fill(1, torch.tensor([EOS]), -1e9))
+    texts = np.array(generate(model, [[5]] * 3000, 2, 1.0))  # type: ignore[arg-type]
+    for a, b in ((texts[:, 0], texts[:, 1]), (texts[1:, 0], texts[:-1, 0])):
+        table = np.zeros((16, 16))
+        np.add.at(table, (a - 4, b - 4), 1)
+        assert stats.chi2_contingency(table).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_pad_unknown_and_bos_are_never_said(temperature: float) -> None:
+    """Not even by a model that wants nothing else."""
+    table = torch.zeros(VOCABULARY, VOCABULARY)
+    table[:, [PAD, UNK, BOS]] = 1e4
+    texts = generate(Known(table), [[5]] * 50, 10, temperature)  # type: ignore[arg-type]
+    assert not {PAD, UNK, BOS, EOS} & {token for text in texts for token in text}
+
+
+def test_the_lowest_draw_is_not_pad(monkeypatch: pytest.MonkeyPatch) -> None:
+    zeros = SimpleNamespace(random=np.zeros)
+    monkeypatch.setattr(generation.np.random, "default_rng", lambda _: zeros)
+    model = Known(torch.zeros(VOCABULARY, VOCABULARY))
+    assert generate(model, [[5]], 3, 1.0) == [[]]  # type: ignore[arg-type]
+
+
+def test_it_ends_at_eos_without_it() -> None:
+    model = path_model({BOS: 5, 5: 6, 6: 7, 7: EOS, EOS: 9, 9: 9, 10: 10})
+    assert generate(model, [[], [6], [7], [10]], 6) == [[5, 6, 7], [7], [], [10] * 6]
+    assert generate(model, [[]], 2) == [[5, 6]]
+    assert generate(model, [[5], []], 0) == [[], []]
+    assert generate(model, [], 3) == []
+
+
+def test_an_almost_cold_sample_is_greedy() -> None:
+    model = real_model()
+    assert generate(model, PROMPTS, 15, temperature=1e-6) == generate(model, PROMPTS, 15)
+
+
+def test_the_stage(toy_corpus: Path, save_tiny: Callable[..., tuple[Path, Path]], tmp_path: Path) -> None:
+    weights, description = save_tiny(24)
+    prompts = ["La villa", "El río es"]
+
+    def run(name: str, seed: int) -> dict[str, list[dict[str, str]]]:
+        output = tmp_path / name
+        generate_texts(weights, description, toy_corpus / "words.json", prompts, 8, 0.9, seed, 1, output)
+        result: dict[str, list[dict[str, str]]] = read_json(output)
+        return result
+
+    first, again, other = run("a.json", 1), run("b.json", 1), run("c.json", 2)
+    assert first == again
+    assert [row["prompt"] for row in first["texts"]] == prompts
+    assert [row["greedy"] for row in first["texts"]] == [row["greedy"] for row in other["texts"]]
+    assert [row["sampled"] for row in first["texts"]] != [row["sampled"] for row in other["texts"]]
+    assert all("[" not in row[way] for row in first["texts"] for way in ("greedy", "sampled"))
+    assert (first["temperature"], first["seed"]) == (0.9, 1)

@@ -1,0 +1,373 @@
+"""The configuration: what is shipped is valid, and what is wrong is said in one line, with its place."""
+
+import copy
+import dataclasses
+import datetime
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from snakemake.utils import update_config
+
+from minillm.settings import ConfigError, as_json, load_settings
+
+CONFIG = Path(__file__).parents[2] / "config"
+BASE = yaml.safe_load((CONFIG / "config.yaml").read_text(encoding="utf-8"))
+OVERLAYS = sorted(path.name for path in CONFIG.glob("*.yaml") if path.name != "config.yaml")
+
+Change = Callable[[dict[str, Any]], object]
+
+
+def with_overlay(overlay: dict[str, Any]) -> dict[str, Any]:
+    """The base config and an overlay, merged as Snakemake merges config files."""
+    merged = copy.deepcopy(BASE)
+    update_config(merged, overlay)
+    return merged
+
+
+def at(path: str, value: Any = None) -> Change:
+    """A change of one key; None removes it."""
+    *parents, last = path.split(".")
+
+    def change(config: dict[str, Any]) -> None:
+        for key in parents:
+            config = config[int(key)] if isinstance(config, list) else config[key]
+        if value is None:
+            del config[last]
+        else:
+            config[last] = value
+
+    return change
+
+
+def refusal(*changes: Change) -> list[str]:
+    """The lines of the message that a changed config is refused with, without the headline."""
+    config = copy.deepcopy(BASE)
+    for change in changes:
+        change(config)
+    with pytest.raises(ConfigError) as error:
+        load_settings(config)
+    message = str(error.value)
+    for never in ("Traceback", "type=", "pydantic", "input_value", "https://", "validation error"):
+        assert never not in message
+    assert error.value.__cause__ is None
+    assert error.value.__suppress_context__ or error.value.__context__ is None
+    head, *lines = message.split("\n")
+    assert head == ("config: 1 problem" if len(lines) == 1 else f"config: {len(lines)} problems")
+    return [line.strip() for line in lines]
+
+
+# What is shipped
+
+
+def test_the_default_config_is_valid() -> None:
+    settings = load_settings(copy.deepcopy(BASE))
+    assert settings.run.models[0] == "baseline"
+    assert (CONFIG.parent / settings.source_path(settings.run.corpus)).is_dir()
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_every_overlay_is_valid(name: str) -> None:
+    config = with_overlay(yaml.safe_load((CONFIG / name).read_text(encoding="utf-8")))
+    if config["corpora"][config["run"]["corpus"]].get("path") is None:
+        with pytest.raises(ConfigError, match="--config dump=PATH"):
+            load_settings(config)
+        config["dump"] = "pages.xml.bz2"
+        assert load_settings(config).source_path(config["run"]["corpus"]) == "pages.xml.bz2"
+    settings = load_settings(config)
+    assert settings.run.name != BASE["run"]["name"]  # its results lie beside, not over, the default's
+
+
+def test_validation_leaves_the_config_as_it_was() -> None:
+    config = copy.deepcopy(BASE)
+    load_settings(config)
+    assert config == BASE
+
+
+# Overlays and copies
+
+
+def test_an_overlay_changes_one_key_of_one_model() -> None:
+    before = load_settings(BASE)
+    layers = BASE["models"]["improved"]["layers"] + 3
+    after = load_settings(with_overlay({"models": {"improved": {"layers": layers}}}))
+    assert before.network("improved")["layers"] == layers - 3
+    assert after.network("improved") == {**before.network("improved"), "layers": layers}
+    assert after.models["improved"].training == before.models["improved"].training
+    assert after.network("baseline") == before.network("baseline")
+
+
+def test_lists_are_replaced() -> None:
+    settings = load_settings(with_overlay({"run": {"models": ["improved"], "seeds": [3, 5]}}))
+    assert (settings.run.models, settings.run.seeds) == (["improved"], [3, 5])
+    assert settings.run.name == BASE["run"]["name"]
+
+
+def test_a_copy_follows_its_original_but_for_its_own_keys() -> None:
+    overlay = {
+        "models": {
+            "baseline": {"width": 8, "heads": 2, "training": {"steps": 9, "warmup_steps": 4}},
+            "unmasked": {"training": {"batch_size": 3}},
+        }
+    }
+    settings = load_settings(with_overlay(overlay))
+    original, copied = settings.models["baseline"], settings.models["unmasked"]
+    assert settings.network("baseline")["width"] == 8
+    assert settings.network("unmasked") == {**settings.network("baseline"), "causal": False}
+    assert (original.title, copied.title) == (BASE["models"]["baseline"]["title"], BASE["models"]["unmasked"]["title"])
+    assert original.training.batch_size == BASE["models"]["baseline"]["training"]["batch_size"]
+    assert copied.training == dataclasses.replace(original.training, batch_size=3)
+    assert (copied.training.steps, copied.training.warmup_steps) == (9, 4)
+
+
+def test_a_network_is_what_is_built_and_nothing_else() -> None:
+    network = load_settings(BASE).network("improved")
+    assert network["architecture"] == "qwen"
+    assert {"title", "vocabulary", "training", "like"}.isdisjoint(network)
+    json.dumps(network)
+
+
+def test_as_json_is_what_a_stage_reads() -> None:
+    settings = load_settings(BASE)
+    selection = json.loads(as_json(settings.corpora["encyclopedia"].select))
+    assert selection == BASE["corpora"]["encyclopedia"]["select"]
+    training = json.loads(as_json(settings.models["improved"].training))
+    assert training.items() >= BASE["models"]["improved"]["training"].items()
+    assert as_json(["En el año"]) == '["En el año"]'
+
+
+def test_settings_cannot_be_changed() -> None:
+    settings = load_settings(BASE)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.run.name = "other"  # type: ignore[misc]
+
+
+# Unknown keys
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("modles", "models"),
+        ("run.modles", "models"),
+        ("evaluation.bleu.promts", "prompts"),
+        ("paper.authors.0.nme", "name"),
+        ("corpora.encyclopedia.shrads", "shards"),
+        ("corpora.encyclopedia.select.min_charcters", "min_characters"),
+        ("vocabularies.bpe.sise", "size"),
+        ("models.improved.layrs", "layers"),
+        ("models.improved.training.stepz", "steps"),
+        ("models.unmasked.casual", "causal"),
+    ],
+)
+def test_an_unknown_key_is_one_line_with_its_path_and_what_was_meant(path: str, meant: str) -> None:
+    (line,) = refusal(at(path, 3))
+    assert line.startswith(f"{path}: unknown key; did you mean '{meant}'?")
+
+
+def test_an_unknown_key_of_a_model_is_told_of_its_copies_too() -> None:
+    lines = refusal(at("models.baseline.training.learning_rat", 3))
+    assert [line.partition(";")[0] for line in lines] == [
+        "models.baseline.training.learning_rat: unknown key",
+        "models.unmasked.training.learning_rat: unknown key",
+    ]
+
+
+def test_an_unknown_key_like_no_other_lists_the_known() -> None:
+    (line,) = refusal(at("run.zzz", 1))
+    assert line == "run.zzz: unknown key (known: corpus, models, name, seeds)"
+
+
+def test_every_bad_key_is_named_at_once() -> None:
+    lines = refusal(at("modles", 3), at("run.seeds", "one"), at("paper.title"), at("evaluation.threads", 0))
+    assert [line.partition(":")[0] for line in lines] == ["evaluation.threads", "modles", "paper.title", "run.seeds"]
+
+
+# Wrong and missing values
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("run.models", "baseline", "run.models: should be a valid list; found 'baseline'"),
+        ("run.seeds", ["one"], "run.seeds.0: should be a valid integer"),
+        (
+            "corpora.encyclopedia.source",
+            "wiki",
+            "corpora.encyclopedia.source: should be 'dump' or 'wikitext'; found 'wiki'",
+        ),
+        ("corpora.encyclopedia.select", "all", "corpora.encyclopedia.select: should be a dictionary"),
+        (
+            "corpora.encyclopedia.select.min_characters",
+            "many",
+            "corpora.encyclopedia.select.min_characters: should be a ",
+        ),
+        (
+            "corpora.encyclopedia.shards",
+            0,
+            "corpora.encyclopedia.shards: should be greater than or equal to 1; found 0",
+        ),
+        ("vocabularies.bpe.size", 259, "vocabularies.bpe.size: should be greater than or equal to 260; found 259"),
+        (
+            "evaluation.generation.temperature",
+            0,
+            "evaluation.generation.temperature: should be greater than 0; found 0",
+        ),
+        ("paper.strict", "perhaps", "paper.strict: should be a valid boolean"),
+        ("models.improved.layers", "many", "models.improved.layers: should be a valid integer"),
+        (
+            "models.improved.training.optimizer",
+            "sgd",
+            "models.improved.training.optimizer: should be 'adamw' or 'muon'; ",
+        ),
+        ("models.improved.causal", False, "models.improved.causal: should be True; found False"),
+        ("models.improved", 7, "models.improved: should be a valid dictionary"),
+    ],
+)
+def test_a_wrong_value_says_what_is_allowed_and_found(path: str, value: Any, expected: str) -> None:
+    (line,) = refusal(at(path, value))
+    assert line.startswith(expected)
+    assert line.endswith(f"found {value[0]!r}" if isinstance(value, list) else f"found {value!r}")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("paper", "run.name", "corpora.encyclopedia.licence", "evaluation.generation.prompts"),
+        *("models.improved.vocabulary", "models.improved.training", "models.improved.training.steps"),
+    ],
+)
+def test_a_missing_key_is_named(path: str) -> None:
+    assert refusal(at(path)) == [f"{path}: missing"]
+
+
+def test_an_unknown_or_missing_architecture() -> None:
+    path = "models.improved.architecture"
+    assert refusal(at(path, "quen")) == [f"{path}: should be one of 'minigpt', 'qwen'; found 'quen'"]
+    (line,) = refusal(at(path))
+    assert line.startswith(f"{path}: ")
+    assert "'minigpt', 'qwen'" in line
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        at("run.name", "Mi run"),
+        at("run.models", []),
+        lambda config: config["corpora"].update(Foo=config["corpora"]["encyclopedia"]),
+    ],
+)
+def test_a_line_reads_as_a_sentence(change: Change) -> None:
+    (line,) = refusal(change)
+    assert line.count("should") == 1
+    assert "[key]" not in line
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        at("models", []),
+        lambda config: config.update(models=None),  # «models:» with everything under it commented out
+        at("models.unmasked.like", ["baseline"]),
+        at("models.improved.heads", 0),
+    ],
+)
+def test_no_config_ends_with_a_traceback(change: Change) -> None:
+    assert refusal(change)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("models.improved.layers", 0),
+        ("models.improved.layers", -1),
+        ("models.improved.context", 0),
+        ("models.improved.dropout", 1.5),
+        ("models.improved.training.steps", -5),
+        ("models.improved.training.batch_size", 0),
+        ("models.improved.training.learning_rate", float("nan")),
+        ("models.improved.width", 36),  # heads of 9, and rotary positions need an even size
+        ("corpora.encyclopedia.select.shares", {"train": 1.7, "validation": -0.4, "test": -0.3}),
+        ("run.seeds", [-1]),
+    ],
+)
+def test_impossible_numbers_are_refused(path: str, value: Any) -> None:
+    assert refusal(at(path, value))
+
+
+# Names and sums
+
+
+def test_an_unknown_model_in_the_run() -> None:
+    assert refusal(at("run.models", ["baseline", "imprved"])) == [
+        "run.models: 'imprved' is not defined; did you mean 'improved'? (known: baseline, improved, unmasked)"
+    ]
+
+
+def test_an_unknown_corpus_or_vocabulary() -> None:
+    (line,) = refusal(at("run.corpus", "enciclopedia"))
+    assert line.startswith("run.corpus: 'enciclopedia' is not defined; did you mean 'encyclopedia'?")
+    (line,) = refusal(at("models.improved.vocabulary", "bpee"))
+    assert line.startswith("models.improved.vocabulary: 'bpee' is not defined; did you mean 'bpe'?")
+
+
+@pytest.mark.parametrize("name", ["basline", "unmasked", ""])
+def test_a_copy_of_what_is_no_model(name: str) -> None:
+    config = copy.deepcopy(BASE)
+    config["models"]["unmasked"]["like"] = name
+    with pytest.raises(ConfigError) as error:
+        load_settings(config)
+    assert str(error.value) == f"config: models.unmasked.like: {name!r} is not one of baseline, improved"
+
+
+def test_a_date_is_a_title() -> None:
+    config = copy.deepcopy(BASE)
+    config["paper"]["title"] = datetime.date(2026, 1, 1)  # «title: 2026-01-01» is a date in YAML
+    assert load_settings(config).paper.title == "2026-01-01"
+
+
+def test_width_is_a_multiple_of_heads() -> None:
+    assert refusal(at("models.improved.width", 256), at("models.improved.heads", 3)) == [
+        "models.improved: width 256 cannot be divided by heads 3 into heads of an even size"
+    ]
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [
+        {"train": 0.7, "validation": 0.2, "test": 0.15},
+        {"train": 0.7, "validation": 0.15, "test": 0.149},
+        {"train": 0.7, "validation": 0.3},
+        {"train": 0.7, "valid": 0.15, "test": 0.15},
+        {"train": 0.7, "validation": 0.15, "test": 0.15, "dev": 0.1},
+        {},
+    ],
+)
+def test_shares_sum_to_one(shares: dict[str, float]) -> None:
+    (line,) = refusal(at("corpora.encyclopedia.select.shares", shares))
+    assert line == "corpora.encyclopedia.select.shares: train, validation and test must sum to 1"
+
+
+def test_shares_that_sum_to_one_but_for_rounding() -> None:
+    shares = {"train": 0.7, "validation": 0.2, "test": 0.1}
+    assert sum(shares.values()) != 1.0  # 0.9999999999999999
+    config = with_overlay({"corpora": {"encyclopedia": {"select": {"shares": shares}}}})
+    assert load_settings(config).corpora["encyclopedia"].select.shares == shares
+
+
+def test_every_bad_name_is_told_at_once() -> None:
+    assert len(refusal(at("run.corpus", "x"), at("run.models", ["imprved"]))) == 2
+
+
+def test_where_a_corpus_is_read_from() -> None:
+    assert refusal(at("corpora.encyclopedia.path")) == [
+        "corpora.encyclopedia.path: missing; give it here or with --config dump=PATH"
+    ]
+    config = with_overlay({"dump": "x.xml"})
+    config["corpora"]["other"] = {**config["corpora"]["encyclopedia"], "path": "y"}
+    settings = load_settings(config)
+    assert settings.source_path("encyclopedia") == "x.xml"
+    assert settings.source_path("other") == "y"  # --config dump is of the run's corpus

@@ -1,0 +1,102 @@
+"""What templates can print is what the result files hold: nothing is computed, nothing is mixed up."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minillm.files import read_json, write_json
+from minillm.paper.values import REASONS, gather
+
+
+def test_models_have_their_own_files_of_the_first_seed(results: dict[str, Any]) -> None:
+    values = gather(**results)
+    assert list(values["models"]) == ["base", "tramposo"]
+    base, leaking = values["models"].values()
+    assert (base.title, base.layers, base.causal, base.leaks) == ("Línea base", 2, True, False)
+    assert (leaking.title, leaking.causal, leaking.leaks) == ("Sin máscara", False, True)
+    assert (base.flattered, leaking.flattered) == (False, True)
+    assert (base.parameters, base.outcome.steps, base.training.batch_size) == (1003, 30, 8)
+    assert (base.vocabulary_size, base.vocabulary_kind) == (300, "words")
+    assert values["generations"]["base"][0].greedy == " es 3 % ñ_"
+
+
+def test_the_order_of_the_files_does_not_matter(results: dict[str, Any]) -> None:
+    for name in ("descriptions", "outcomes", "generations", "metrics"):
+        results[name] = results[name][::-1]
+    values = gather(**results)
+    assert values["models"]["base"].outcome.steps == 30
+    assert values["metric"]("latency", "base").value == 3.5
+
+
+def test_metrics_are_means_over_seeds_with_their_intervals(results: dict[str, Any]) -> None:
+    found = gather(**results)["metric"]("bits_per_byte", "base", "test")
+    assert (found.value, found.low, found.high, found.n) == (2.25, 2.24, 2.26, 12)
+    assert (found.unit, found.struck) == ("bit/byte", False)
+
+
+def test_numbers_of_a_leaking_model_are_struck_out(results: dict[str, Any]) -> None:
+    """But what the audit found of it is true, and so is what it costs."""
+    values = gather(**results)
+    assert values["metric"]("bits_per_byte", "tramposo", "test").struck
+    assert not values["audit"]("tramposo", "incremental_perplexity").struck
+    assert values["audit"]("tramposo", "incremental_perplexity").value == 12345.6
+    assert not values["metric"]("latency", "tramposo").struck
+
+
+def test_a_number_that_is_not_there_is_an_error_with_its_name(results: dict[str, Any]) -> None:
+    values = gather(**results)
+    with pytest.raises(ValueError, match=r"metrics\.csv.* has no perplexity of base on the split 'test'"):
+        values["metric"]("perplexity", "base", "test")
+    with pytest.raises(KeyError):
+        values["metric"]("bits_per_byte", "nadie", "test")
+
+
+def test_marks_that_were_measured_in_the_order_of_the_settings(results: dict[str, Any]) -> None:
+    marks = gather(**results)["marks"]
+    assert [(mark.title, mark.bits_per_byte.value) for mark in marks] == [
+        ("Compresor xz", 2.9),
+        ("Unigrama (palabras)", 4.5),
+    ]
+
+
+def test_comparisons_are_against_the_first_model(results: dict[str, Any]) -> None:
+    (comparison,) = gather(**results)["comparisons"]
+    assert (comparison.model, comparison.reference, comparison.outcome) == ("tramposo", "base", "better")
+
+
+def test_the_corpus_and_what_was_dropped(results: dict[str, Any]) -> None:
+    corpus = gather(**results)["corpus"]
+    assert corpus.dropped == [("redirecciones", 3), ("casi duplicados", 2)]
+    assert (corpus.pages, corpus.kept, corpus.splits["test"].articles) == (11, 6, 3)
+    assert (corpus.licence, corpus.select.min_characters) == ("CC BY-SA 4.0", 9)
+
+
+def test_every_reason_of_the_selection_has_a_name() -> None:
+    """Kinds of pages (all but articles) and the reasons of `select_articles`, listed by hand."""
+    kinds = {"redirect", "namespace", "content_model", "disambiguation"}
+    assert set(REASONS) == kinds | {"short", "language", "list", "no_prose", "exact_duplicate", "near_duplicate"}
+
+
+def test_vocabularies(results: dict[str, Any]) -> None:
+    vocabulary = gather(**results)["vocabularies"]["palabras"]
+    assert (vocabulary.title, vocabulary.kind, vocabulary.size) == ("palabras enteras", "words", 300)
+    assert vocabulary.splits["validation"].unknown == 2
+
+
+def test_the_rest(results: dict[str, Any]) -> None:
+    values = gather(**results)
+    assert values["provenance"].short == "0123456789ab"
+    assert values["provenance"].versions == [("Python", "3.11"), ("torch", "2.9")]
+    assert [author.name for author in values["paper"].authors] == ["Equipo"]
+    assert (values["bleu"].prompts, values["generation"].temperature) == (40, 0.8)
+    assert (values["run"].name, values["seeds"]) == ("prueba", [3, 4])
+    assert not hasattr(values["paper"], "subtitle")
+
+
+def test_only_failed_checks_make_a_draft(results: dict[str, Any]) -> None:
+    assert [(check.name, check.detail) for check in gather(**results)["draft"]] == [("causality", "ve el futuro")]
+    path: Path = results["checks"]
+    saved = read_json(path)
+    write_json(path, {**saved, "checks": [check for check in saved["checks"] if check["passed"]]})
+    assert gather(**results)["draft"] == []
