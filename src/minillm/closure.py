@@ -1,4 +1,4 @@
-"""Which files a stage is made of: its module, every module of the project that it imports, and their data files.
+"""Which files a stage is made of: its module, every module of the project that it imports, and the data they name.
 
 A rule lists them as input, so that a change of code reruns what depends on it and nothing else.
 """
@@ -29,5 +29,7 @@ def code(module: str) -> list[str]:
     for name in {module, *graph.find_upstream_modules(module)}:
         path = SOURCE.joinpath(*name.split("."))
         files.add(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
-    data = {path for folder in {file.parent for file in files} for path in folder.glob("*.toml")}
+    # A data file belongs to the modules beside it that read TOML.
+    readers = [file for file in files if "import tomllib" in file.read_text(encoding="utf-8")]
+    data = {path for reader in readers for path in reader.parent.glob("*.toml")}
     return sorted(str(path) for path in files | data)

@@ -29,6 +29,7 @@ class Metrics:
                 rows += list(csv.DictReader(stream))
         averaged = {row["model"] for row in rows if row["seed"] == ALL_SEEDS}
         self._paths = " and ".join(map(str, paths))
+        self._all = rows
         self._rows = {
             (row["metric"], row["model"], row["split"]): row
             for row in rows
@@ -43,11 +44,19 @@ class Metrics:
         """The number of a model on a split. Raises ValueError, naming it, if there is none."""
         if not self.has(metric, model, split):
             raise ValueError(f"{self._paths} has no {metric} of {model} on the split {split!r}")
-        row = self._rows[metric, model, split]
-        low, high = (float(row[bound]) if row[bound] else None for bound in ("low", "high"))
-        n = int(row["n"]) if row["n"] else None
-        return Number(float(row["value"]), row["unit"], low, high, row["interval"], n)
+        return _number(self._rows[metric, model, split])
+
+    def each(self, metric: str, model: str, split: str = "") -> list[Number]:
+        """The number with each seed and, where there are several, their mean."""
+        wanted = metric, model, split
+        return [_number(row) for row in self._all if (row["metric"], row["model"], row["split"]) == wanted]
 
     def models(self, metric: str, split: str = "") -> list[str]:
         """The models that have this number, sorted."""
         return sorted(model for name, model, part in self._rows if (name, part) == (metric, split))
+
+
+def _number(row: dict[str, str]) -> Number:
+    low, high = (float(row[bound]) if row[bound] else None for bound in ("low", "high"))
+    n = int(row["n"]) if row["n"] else None
+    return Number(float(row["value"]), row["unit"], low, high, row["interval"], n)

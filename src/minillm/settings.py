@@ -131,6 +131,8 @@ class Evaluation(_Strict):
 
     threads: int = Field(default=1, ge=1)
     """Computing threads of a CPU."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """`auto` takes a GPU where there is one. Always in fp32."""
     sample_articles: int = Field(default=50, ge=1)
     """Articles of the train and of the validation split that are measured; of the test split always all."""
     bleu: Bleu = Bleu()
@@ -187,6 +189,9 @@ class Settings(_Strict):
             for path, name, known in references
             if name not in known
         ]
+        for path, values in (("run.models", self.run.models), ("run.seeds", self.run.seeds)):
+            if len(set(values)) < len(values):
+                problems.append(f"{path}: {values} names one twice")
         for name, model in self.models.items():
             size = 2 if isinstance(model, QwenModel) else 1  # rotary positions turn pairs
             if model.width % (model.heads * size):

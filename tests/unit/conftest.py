@@ -97,6 +97,8 @@ def results(tmp_path: Path) -> dict[str, Any]:
         add("incremental_perplexity", model, 12345.6)
         add("latency", model, 3.5, split="", unit="ms", low=3.25, high=4.0)
     add("bits_per_byte_difference", "tramposo", -2.235, low=-2.3, high=-2.2)
+    add("bits_per_byte_difference", "tramposo", -2.235, seed="3", low=-2.5, high=-2.1)
+    add("bleu4", "tramposo", 0.01)
     add("bits_per_byte", "unigram-palabras", 4.5, seed="", unit="bit/byte")
     add("bits_per_byte", "xz", 2.9, seed="", unit="bit/byte")
     for name, split in (("metrics", "test"), ("cost", "")):

@@ -89,6 +89,7 @@ def run(toy_corpus: Path, save_tiny: Callable[..., tuple[Path, Path]], folder: P
         "tiny",
         "1",
         threads=1,
+        device="cpu",
         prompts=2,
         prompt_words=prompt_words,
         continuation_words=6,

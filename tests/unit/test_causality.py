@@ -167,6 +167,7 @@ def test_the_stage(toy_corpus: Path, tmp_path: Path, leaking: LanguageModel, mas
         "tiny",
         "1",
         threads=1,
+        device="cpu",
         records=records,
         verdict=verdict,
     )

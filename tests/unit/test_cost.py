@@ -22,7 +22,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 def measure(save_tiny: Callable[..., tuple[Path, Path]], tmp_path: Path) -> Callable[[], dict[str, Record]]:
     def run() -> dict[str, Record]:
         weights, description = save_tiny(30)
-        evaluate_cost(weights, description, "toy", "tiny", "1", 1, tmp_path / "cost.json")
+        evaluate_cost(weights, description, "toy", "tiny", "1", 1, "cpu", tmp_path / "cost.json")
         return {found.metric: found for found in read_records(tmp_path / "cost.json")}
 
     return run

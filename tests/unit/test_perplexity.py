@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from minillm.evaluation import record
-from minillm.evaluation.perplexity import METRICS, evaluate_perplexity, split_records, text_sizes
+from minillm.evaluation.perplexity import evaluate_perplexity, split_records
 from minillm.evaluation.record import Record, read_records
 from minillm.evaluation.spelling import SpellingModel
+from minillm.evaluation.sums import METRICS, text_sizes
 from minillm.training.saved import load_model
 from minillm.vocabulary.tokenizer import BOS, EOS, PAD, load_tokenizer
 
@@ -33,6 +34,7 @@ UNKNOWN_TEST = [
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "RESAMPLES", 500)
+    monkeypatch.setattr(record, "FEWEST_ARTICLES", 2)
 
 
 @pytest.fixture
@@ -50,6 +52,7 @@ def evaluate(toy_corpus: Path, save_tiny: Callable[..., tuple[Path, Path]], tmp_
             "tiny",
             "1",
             threads=1,
+            device="cpu",
             sample_articles=sample_articles,
             records=tmp_path / "perplexity.json",
             documents=tmp_path / "documents.csv",
@@ -195,7 +198,9 @@ def test_samples_are_spread_over_the_split_and_the_test_split_is_whole(evaluate:
 
 
 def test_generalisation(evaluate: Callable[..., Path]) -> None:
-    found = numbers(evaluate("bpe"))
-    train, validation = (found["loss", split].value for split in ("train", "validation"))
-    assert found["generalisation_gap", "validation"].value == pytest.approx(validation - train)
-    assert found["generalisation_ratio", "validation"].value == pytest.approx(validation / train)
+    found = numbers(evaluate("words"))
+    for metric, name in (("loss", "loss"), ("bits_per_byte", "bits")):
+        train, validation = (found[metric, split].value for split in ("train", "validation"))
+        assert found[f"generalisation_gap_{name}", "validation"].value == pytest.approx(validation - train)
+        assert found[f"generalisation_ratio_{name}", "validation"].value == pytest.approx(validation / train)
+    assert found["generalisation_gap_bits", "validation"].unit == "bit/byte"

@@ -7,11 +7,17 @@ import numpy as np
 import pytest
 
 from minillm.evaluation import record
-from minillm.evaluation.record import Record, Sums, bootstrap, read_records, write_records
+from minillm.evaluation.record import Interval, Record, Sums, bootstrap, read_records, write_records
 
 
 def ratio(totals: Sums) -> np.ndarray:
     return totals["nll"] / totals["tokens"]
+
+
+def bounds(interval: Interval) -> tuple[float, float]:
+    assert interval.low is not None
+    assert interval.high is not None
+    return interval.low, interval.high
 
 
 def test_records_come_back(tmp_path: Path) -> None:
@@ -33,7 +39,7 @@ def test_what_is_no_number_is_refused(tmp_path: Path, value: float) -> None:
 def test_the_interval_of_a_mean_is_the_textbook_one() -> None:
     """Of 400 articles of equal size: the mean ± 1.96 standard errors."""
     nll = np.random.default_rng(0).gamma(3.0, size=400)
-    low, high = bootstrap({"nll": nll, "tokens": np.ones(400)}, ratio)
+    low, high = bounds(bootstrap({"nll": nll, "tokens": np.ones(400)}, ratio))
     error = nll.std() / math.sqrt(400)
     assert low == pytest.approx(nll.mean() - 1.96 * error, abs=0.1 * error)
     assert high == pytest.approx(nll.mean() + 1.96 * error, abs=0.1 * error)
@@ -46,7 +52,7 @@ def test_the_interval_covers_a_known_mean(monkeypatch: pytest.MonkeyPatch) -> No
     for _ in range(300):
         tokens = random.integers(50, 500, size=60).astype(float)
         nll = tokens * random.normal(2.0, 0.3, size=60)
-        low, high = bootstrap({"nll": nll, "tokens": tokens}, ratio)
+        low, high = bounds(bootstrap({"nll": nll, "tokens": tokens}, ratio))
         covered += low <= 2.0 <= high
     assert 0.90 <= covered / 300 <= 0.985
 
@@ -54,14 +60,20 @@ def test_the_interval_covers_a_known_mean(monkeypatch: pytest.MonkeyPatch) -> No
 def test_articles_are_resampled_not_tokens() -> None:
     """Two kinds of article with nothing in between: with 20 articles the interval is wide, however long they are."""
     nll = np.repeat([1000.0, 3000.0], 10)
-    low, high = bootstrap({"nll": nll, "tokens": np.full(20, 1000.0)}, ratio)
+    low, high = bounds(bootstrap({"nll": nll, "tokens": np.full(20, 1000.0)}, ratio))
     error = 1 / math.sqrt(20)
     assert high - low == pytest.approx(2 * 1.96 * error, rel=0.1)
 
 
 def test_equal_articles_leave_no_doubt() -> None:
-    assert bootstrap({"nll": np.full(9, 6.0), "tokens": np.full(9, 3.0)}, ratio) == (2, 2)
-    assert bootstrap({"nll": np.array([6.0]), "tokens": np.array([3.0])}, ratio) == (2, 2)
+    found = bootstrap({"nll": np.full(10, 6.0), "tokens": np.full(10, 3.0)}, ratio)
+    assert found == Interval(2, 2, "95 %, bootstrap over articles")
+
+
+@pytest.mark.parametrize("articles", [1, 2, 9])
+def test_few_articles_have_no_interval(articles: int) -> None:
+    sums = {"nll": np.arange(1.0, articles + 1), "tokens": np.ones(articles)}
+    assert bootstrap(sums, ratio) == Interval(None, None, "")
 
 
 def test_differences_are_paired() -> None:
@@ -70,13 +82,13 @@ def test_differences_are_paired() -> None:
     tokens = random.integers(10, 500, size=30).astype(float)
     one = tokens * random.normal(3, 1, size=30)
     other = one + 0.25 * tokens
-    single = bootstrap({"nll": one, "tokens": tokens}, ratio)
+    single = bounds(bootstrap({"nll": one, "tokens": tokens}, ratio))
     assert single[1] - single[0] > 0.3
-    together = bootstrap(
-        {"one": one, "other": other, "tokens": tokens}, lambda t: (t["other"] - t["one"]) / t["tokens"]
-    )
-    assert together == pytest.approx((0.25, 0.25))
-    apart = bootstrap({"nll": other, "tokens": tokens}, ratio)  # the draw is the same for another call
+    sums = {"one": one, "other": other, "tokens": tokens}
+    together = bootstrap(sums, lambda t: (t["other"] - t["one"]) / t["tokens"], paired=True)
+    assert bounds(together) == pytest.approx((0.25, 0.25))
+    assert together.name == "95 %, paired bootstrap over articles"
+    apart = bounds(bootstrap({"nll": other, "tokens": tokens}, ratio))  # the draw is the same for another call
     assert np.subtract(apart, single) == pytest.approx([0.25, 0.25])
 
 

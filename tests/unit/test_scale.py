@@ -20,6 +20,7 @@ from minillm.vocabulary.tokenizer import UNK, load_tokenizer
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "RESAMPLES", 500)
+    monkeypatch.setattr(record, "FEWEST_ARTICLES", 2)
 
 
 def scale_of(corpus: Path, kind: str, folder: Path) -> dict[str, Record]:

@@ -316,11 +316,8 @@ def test_an_unknown_corpus_or_vocabulary() -> None:
 
 @pytest.mark.parametrize("name", ["basline", "unmasked", ""])
 def test_a_copy_of_what_is_no_model(name: str) -> None:
-    config = copy.deepcopy(BASE)
-    config["models"]["unmasked"]["like"] = name
-    with pytest.raises(ConfigError) as error:
-        load_settings(config)
-    assert str(error.value) == f"config: models.unmasked.like: {name!r} is not one of baseline, improved"
+    change = at("models.unmasked.like", name)
+    assert refusal(change) == [f"models.unmasked.like: {name!r} is not one of baseline, improved"]
 
 
 def test_a_date_is_a_title() -> None:

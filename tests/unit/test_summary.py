@@ -1,5 +1,6 @@
 """One table of all numbers: means over seeds with Student's t by hand, differences with their sign and pairing."""
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from minillm.evaluation.summary import over_seeds, summarise_metrics
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "RESAMPLES", 500)
+    monkeypatch.setattr(record, "FEWEST_ARTICLES", 2)
 
 
 def a_record(metric: str, value: float, seed: str, model: str = "m", split: str = "test") -> Record:
@@ -53,7 +55,7 @@ def test_the_mean_over_seeds_by_hand() -> None:
     (found,) = over_seeds(records)
     half = 4.302652729911275 * math.sqrt(7 / 3) / math.sqrt(3)
     assert (found.value, found.low, found.high) == pytest.approx((7 / 3, 7 / 3 - half, 7 / 3 + half))
-    assert (found.n, found.seed, found.interval) == (3, "all", "95 %, Student's t over seeds")
+    assert (found.n, found.seed, found.interval) == (40, "all", "95 %, Student's t over 3 seeds")
     assert (found.metric, found.unit, found.split, found.model) == ("loss", "u", "test", "m")
 
 
@@ -80,8 +82,17 @@ def test_exponentials_are_not_averaged() -> None:
     losses = [1.0, 2.0, 4.0]
     records = [a_record("loss", loss, str(seed)) for seed, loss in enumerate(losses)]
     records += [a_record("perplexity", math.exp(loss), str(seed)) for seed, loss in enumerate(losses)]
-    found = {one.metric: one.value for one in over_seeds(records)}
-    assert found["perplexity"] == pytest.approx(math.exp(found["loss"]))
+    loss, perplexity = over_seeds(records)
+    assert perplexity.value == pytest.approx(math.exp(7 / 3))
+    assert loss.low is not None
+    assert loss.high is not None
+    assert (perplexity.low, perplexity.high) == pytest.approx((math.exp(loss.low), math.exp(loss.high)))
+
+
+def test_the_quartiles_of_a_time_have_no_mean() -> None:
+    records = [dataclasses.replace(a_record("latency", 3.0 + n, str(n)), unit="ms", high=9.0) for n in (1, 2)]
+    (found,) = over_seeds(records)
+    assert (found.value, found.low, found.high, found.interval) == (4.5, None, None, "")
 
 
 @pytest.mark.parametrize("shuffled", [False, True])

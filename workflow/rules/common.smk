@@ -1,6 +1,7 @@
 # The validated settings, and which files exist for which models; used by all the other files.
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -23,7 +24,7 @@ RUN = SETTINGS.run.name
 CORPUS = SETTINGS.run.corpus
 MODELS = SETTINGS.run.models
 SEEDS = SETTINGS.run.seeds
-HAS_TEX = shutil.which("latexmk") is not None
+HAS_TEX = subprocess.run(["./system-packages.sh", "check"]).returncode == 0
 
 MARKS = {
     "xz": "compresor xz",

@@ -20,7 +20,7 @@ rule write_export:
 
 
 rule read_dump:
-    """Read a MediaWiki XML export of any size into shards of raw pages, every page's SHA-1 verified."""
+    """Read a MediaWiki XML export of any size into shards of raw pages, SHA-1 sums verified."""
     input:
         dump=exports,
         code=code("minillm.corpus.read_dump"),

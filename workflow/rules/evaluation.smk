@@ -22,10 +22,15 @@ rule audit_causality:
     conda:
         "../../environment.yml"
     threads: SETTINGS.evaluation.threads
+    resources:
+        gpu=gpus(SETTINGS.evaluation.device),
+    params:
+        threads=SETTINGS.evaluation.threads,
+        device=SETTINGS.evaluation.device,
     shell:
         "python -m minillm.evaluation.causality --weights {input.weights:q} --description {input.description:q}"
         " --tokenizer {input.tokenizer:q} --articles {input.articles:q} --corpus {wildcards.corpus:q}"
-        " --model {wildcards.model:q} --seed {wildcards.seed:q} --threads {threads}"
+        " --model {wildcards.model:q} --seed {wildcards.seed:q} --threads {params.threads:q} --device {params.device:q}"
         " --records {output.records:q} --verdict {output.verdict:q} 2> {log:q}"
 
 
@@ -50,12 +55,16 @@ rule evaluate_perplexity:
     conda:
         "../../environment.yml"
     threads: SETTINGS.evaluation.threads
+    resources:
+        gpu=gpus(SETTINGS.evaluation.device),
     params:
+        threads=SETTINGS.evaluation.threads,
+        device=SETTINGS.evaluation.device,
         sample_articles=SETTINGS.evaluation.sample_articles,
     shell:
         "python -m minillm.evaluation.perplexity --weights {input.weights:q} --description {input.description:q}"
         " --tokenizer {input.tokenizer:q} --articles {input.articles:q} --corpus {wildcards.corpus:q}"
-        " --model {wildcards.model:q} --seed {wildcards.seed:q} --threads {threads}"
+        " --model {wildcards.model:q} --seed {wildcards.seed:q} --threads {params.threads:q} --device {params.device:q}"
         " --sample-articles {params.sample_articles:q} --records {output.records:q}"
         " --documents {output.documents:q} --token-counts {output.token_counts:q} 2> {log:q}"
 
@@ -98,14 +107,18 @@ rule evaluate_bleu:
     conda:
         "../../environment.yml"
     threads: SETTINGS.evaluation.threads
+    resources:
+        gpu=gpus(SETTINGS.evaluation.device),
     params:
+        threads=SETTINGS.evaluation.threads,
+        device=SETTINGS.evaluation.device,
         prompts=SETTINGS.evaluation.bleu.prompts,
         prompt_words=SETTINGS.evaluation.bleu.prompt_words,
         continuation_words=SETTINGS.evaluation.bleu.continuation_words,
     shell:
         "python -m minillm.evaluation.bleu --weights {input.weights:q} --description {input.description:q}"
         " --tokenizer {input.tokenizer:q} --articles {input.articles:q} --corpus {wildcards.corpus:q}"
-        " --model {wildcards.model:q} --seed {wildcards.seed:q} --threads {threads} --prompts {params.prompts:q}"
+        " --model {wildcards.model:q} --seed {wildcards.seed:q} --threads {params.threads:q} --device {params.device:q} --prompts {params.prompts:q}"
         " --prompt-words {params.prompt_words:q} --continuation-words {params.continuation_words:q}"
         " --records {output.records:q} --texts {output.texts:q} 2> {log:q}"
 
@@ -128,7 +141,11 @@ rule generate_texts:
     conda:
         "../../environment.yml"
     threads: SETTINGS.evaluation.threads
+    resources:
+        gpu=gpus(SETTINGS.evaluation.device),
     params:
+        threads=SETTINGS.evaluation.threads,
+        device=SETTINGS.evaluation.device,
         prompts=SETTINGS.evaluation.generation.prompts,
         max_tokens=SETTINGS.evaluation.generation.max_tokens,
         temperature=SETTINGS.evaluation.generation.temperature,
@@ -136,7 +153,7 @@ rule generate_texts:
     shell:
         "python -m minillm.evaluation.generation --weights {input.weights:q} --description {input.description:q}"
         " --tokenizer {input.tokenizer:q} --prompts {params.prompts:q} --max-tokens {params.max_tokens:q}"
-        " --temperature {params.temperature:q} --seed {params.seed:q} --threads {threads}"
+        " --temperature {params.temperature:q} --seed {params.seed:q} --threads {params.threads:q} --device {params.device:q}"
         " --output {output.texts:q} 2> {log:q}"
 
 
@@ -154,11 +171,16 @@ rule evaluate_cost:
         "logs/{run}/{corpus}/{model}/evaluate_cost-{seed}.benchmark.tsv"
     conda:
         "../../environment.yml"
-    threads: SETTINGS.evaluation.threads
+    threads: workflow.cores or 1  # alone on the machine: what runs beside it would be measured too
+    resources:
+        gpu=gpus(SETTINGS.evaluation.device),
+    params:
+        threads=SETTINGS.evaluation.threads,
+        device=SETTINGS.evaluation.device,
     shell:
         "python -m minillm.evaluation.cost --weights {input.weights:q} --description {input.description:q}"
         " --corpus {wildcards.corpus:q} --model {wildcards.model:q} --seed {wildcards.seed:q}"
-        " --threads {threads} --records {output.records:q} 2> {log:q}"
+        " --threads {params.threads:q} --device {params.device:q} --records {output.records:q} 2> {log:q}"
 
 
 rule measure_scale:

@@ -5,7 +5,16 @@
 rule write_provenance:
     """Write down configuration, code, data, models and versions, and one digest of all of it."""
     input:
-        code=sorted(str(path) for path in Path("src").rglob("*.py")),
+        code=sorted(
+            str(path)
+            for pattern in (
+                "src/**/*.py",
+                "src/**/*.toml",
+                "workflow/**/*.smk",
+                "workflow/Snakefile",
+            )
+            for path in Path().glob(pattern)
+        ),
         data=expand(
             [
                 "data/{corpus}/articles.parquet",
@@ -126,7 +135,7 @@ rule check_article:
 
 
 rule write_manifest:
-    """List every file of the run with its SHA-256, and say which hold measured times."""
+    """List the files of the run with their SHA-256, and say which hold measured times or memory."""
     input:
         data=[
             f"data/{CORPUS}/articles.parquet",
@@ -161,6 +170,9 @@ rule write_manifest:
                 "bleu.json",
                 "cost.json",
                 "documents.csv",
+                "token_counts.csv",
+                "causality-verdict.json",
+                "bleu-texts.json",
                 "generations.json",
             ],
         ),

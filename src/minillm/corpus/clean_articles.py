@@ -32,7 +32,7 @@ def clean_articles(raw: Path, language: str, output: Path) -> None:
 def clean_page(page: dict[str, Any], language: str) -> dict[str, Any]:
     """One row of `tables.CLEAN` from one row of `tables.RAW`."""
     row: dict[str, Any] = {name: page[name] for name, _ in IDENTITY}
-    row |= {"kind": kind_of(page), "text": "", "language": "", "characters": 0, "words": 0}
+    row |= {"kind": kind_of(page, language), "text": "", "language": "", "characters": 0, "words": 0}
     row |= {"sections": 0, "list_share": 0.0, "unrendered": []}
     if row["kind"] == "article":
         rendered = wikitext.render(page["wikitext"], language)
@@ -43,19 +43,19 @@ def clean_page(page: dict[str, Any], language: str) -> dict[str, Any]:
             "characters": len(text),
             "words": len(text.split()),
             "sections": rendered.sections,
-            "list_share": wikitext.list_share(page["wikitext"]),
+            "list_share": wikitext.list_share(page["wikitext"], language),
             "unrendered": list(rendered.unrendered),
         }
     return row
 
 
-def kind_of(page: dict[str, Any]) -> str:
+def kind_of(page: dict[str, Any], language: str) -> str:
     """Why a page is not an article, or `article`."""
     if page["namespace"] != 0:
         return "namespace"
     if page["content_model"] != "wikitext":
         return "content_model"
-    if wikitext.redirect_target(page["wikitext"]) is not None:
+    if wikitext.redirect_target(page["wikitext"], language) is not None:
         return "redirect"
     if DISAMBIGUATION.intersection(wikitext.template_names(page["wikitext"])):
         return "disambiguation"

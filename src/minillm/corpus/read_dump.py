@@ -1,7 +1,7 @@
 """Read a MediaWiki XML export of any size into shards of raw pages.
 
-The export is read as a stream (plain, .bz2, .gz or .xz), so that memory stays bounded whatever its size. Every page's
-SHA-1 is verified; a DOCTYPE is refused, since no MediaWiki export has one and entity bombs need one. Of a page with
+The export is read as a stream (plain, .bz2, .gz or .xz), so that memory stays bounded whatever its size. The SHA-1 of
+every page that has one is verified, pages without are counted in the log; a DOCTYPE is refused, since no MediaWiki export has one and entity bombs need one. Of a page with
 several revisions the newest is kept.
 """
 
@@ -88,6 +88,8 @@ def read_pages(dump: Path, real_revision_ids: bool = False) -> Iterator[dict[str
         raise ValueError(f"{dump} cannot be read, {handler.place()}: {error}") from error
     for page in handler.take():
         yield _with_url(page, handler.base, real_revision_ids)
+    if handler.unverified:
+        _log.warning("%s: %d pages have no SHA-1 and were not verified", dump, handler.unverified)
 
 
 def _open(dump: Path) -> Any:
@@ -119,6 +121,7 @@ class _ExportHandler:
         self.pieces: list[str] = []
         self.length = 0
         self.count = 0
+        self.unverified = 0
 
     def doctype(self, *_: object) -> None:
         raise ValueError(f"{self.dump} has a DOCTYPE, which no MediaWiki export has: refused, since it can hide a bomb")
@@ -175,6 +178,7 @@ class _ExportHandler:
             raise ValueError(f"{self.dump}, {self.place()}: a page without a valid title or id ({error})") from error
         digest = hashlib.sha1(revision["text"].encode()).hexdigest()
         declared = revision.get("sha1", "")
+        self.unverified += not declared
         if declared and not _same_sha1(digest, declared):
             raise ValueError(
                 f"{self.dump}, page {page_id} «{title}»: its text does not match its SHA-1 "

@@ -49,20 +49,20 @@ def render(wikitext: str, language: str = "es") -> Rendered:
     return Rendered(document.text, document.sections, tuple(sorted(document.unrendered)))
 
 
-def list_share(wikitext: str) -> float:
+def list_share(wikitext: str, language: str = "es") -> float:
     """Share of a page's lines that are list items or rows of (dropped) tables, 0 to 1; 0 for an empty page.
 
     Indented lines (:) are not counted as list items: they hold formulas, quotations and verse.
     """
-    document = _read(wikitext, "es")
+    document = _read(wikitext, language)
     lines = document.lines + document.table_rows
     return (document.items + document.table_rows) / lines if lines else 0.0
 
 
-def redirect_target(wikitext: str) -> str | None:
+def redirect_target(wikitext: str, language: str = "es") -> str | None:
     """Title a redirect page points to, without its section; None if the page is not a redirect."""
     match = _REDIRECT.match(wikitext)
-    if match is None or match[1].lower() not in load_language("es").redirect_words:
+    if match is None or match[1].lower() not in load_language(language).redirect_words:
         return None
     return " ".join(match[2].replace("_", " ").split()).removeprefix(":").strip() or None
 

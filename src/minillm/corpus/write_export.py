@@ -1,7 +1,7 @@
 """Make a MediaWiki XML export from a folder of wikitext files: one file a page, `Title_of_the_page.wiki`.
 
 The bundled sample is edited as such files and read like any other export. Page and revision ids are taken from
-hashes of title and text, so that adding an article changes no other article's id (nor, later, its split).
+hashes of title and text, so that adding an article changes no other article's id.
 """
 
 import hashlib

@@ -15,7 +15,6 @@ from minillm.evaluation.generation import generate
 from minillm.evaluation.record import Record, write_records
 from minillm.files import write_json
 from minillm.stage import run_stage
-from minillm.training.config import TrainingConfig
 from minillm.training.device import prepare
 from minillm.training.saved import load_model
 from minillm.vocabulary.tokenizer import decode, encode, load_tokenizer
@@ -30,6 +29,7 @@ def evaluate_bleu(
     model: str,
     seed: str,
     threads: int,
+    device: str,
     prompts: int,
     prompt_words: int,
     continuation_words: int,
@@ -40,8 +40,8 @@ def evaluate_bleu(
 
     Raises ValueError if fewer than two test articles are long enough for prompt, continuation and ceiling.
     """
-    device, _ = prepare(TrainingConfig(steps=0, threads=threads))
-    network = load_model(weights, description, device)
+    place, _ = prepare(threads, device)
+    network = load_model(weights, description, place)
     loaded = load_tokenizer(tokenizer)
     needed = prompt_words + 2 * continuation_words
     words = [row for text in read_texts(articles, "test") if len(row := text.split()) >= needed][:prompts]

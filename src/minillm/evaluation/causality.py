@@ -19,7 +19,6 @@ from minillm.evaluation.record import Record, write_records
 from minillm.files import write_json
 from minillm.model.build import LanguageModel
 from minillm.stage import run_stage
-from minillm.training.config import TrainingConfig
 from minillm.training.device import prepare
 from minillm.training.saved import load_model
 from minillm.vocabulary.tokenizer import BOS, SPECIALS, encode, load_tokenizer
@@ -40,15 +39,16 @@ def audit_causality(
     model: str,
     seed: str,
     threads: int,
+    device: str,
     records: Path,
     verdict: Path,
 ) -> None:
     """Run the four tests on a saved model, with texts of the test split, and say in words what was found."""
-    device, _ = prepare(TrainingConfig(steps=0, threads=threads))
-    network = load_model(weights, description, device)
+    place, _ = prepare(threads, device)
+    network = load_model(weights, description, place)
     loaded = load_tokenizer(tokenizer)
     windows_NT = _windows([encode(loaded, text) for text in read_texts(articles, "test")], network.config.context).to(
-        device
+        place
     )
     edit = largest_change_of_the_past(network, loaded.get_vocab_size())
     gradient = gradient_to_the_future(network, loaded.get_vocab_size())

@@ -11,7 +11,6 @@ from minillm.evaluation.generation import generate
 from minillm.evaluation.record import Record, write_records
 from minillm.model.build import count_parameters
 from minillm.stage import run_stage
-from minillm.training.config import TrainingConfig
 from minillm.training.device import peak_memory, prepare
 from minillm.training.saved import load_model
 from minillm.vocabulary.tokenizer import SPECIALS
@@ -21,13 +20,13 @@ GENERATED_TOKENS = 32
 
 
 def evaluate_cost(
-    weights: Path, description: Path, corpus: str, model: str, seed: str, threads: int, records: Path
+    weights: Path, description: Path, corpus: str, model: str, seed: str, threads: int, device: str, records: Path
 ) -> None:
     """Measure one forward pass of a full window and one generated token, both for a single text, and the memory."""
-    device, _ = prepare(TrainingConfig(steps=0, threads=threads))
-    network = load_model(weights, description, device)
+    place, _ = prepare(threads, device)
+    network = load_model(weights, description, place)
     context = network.config.context
-    window_1T = torch.full((1, context), len(SPECIALS), device=device)
+    window_1T = torch.full((1, context), len(SPECIALS), device=place)
     with torch.no_grad():
         passes = _milliseconds("network(window)", {"network": network, "window": window_1T}, threads)
     prompt = [[len(SPECIALS)] * (context // 2)]
@@ -44,7 +43,7 @@ def evaluate_cost(
         _median("generation_latency", tokens / GENERATED_TOKENS, shared),
         Record(metric="parameters", value=float(count_parameters(network)), unit="", **shared),
         Record(metric="weights_size", value=weights.stat().st_size / 1e6, unit="MB", better="lower", **shared),
-        Record(metric="peak_memory", value=peak_memory(device) / 1e6, unit="MB", better="lower", **shared),
+        Record(metric="peak_memory", value=peak_memory(place) / 1e6, unit="MB", better="lower", **shared),
     ]
     write_records(records, found)
 

@@ -10,7 +10,6 @@ import torch
 from minillm.files import write_json
 from minillm.model.build import LanguageModel
 from minillm.stage import run_stage
-from minillm.training.config import TrainingConfig
 from minillm.training.device import prepare
 from minillm.training.saved import load_model
 from minillm.vocabulary.tokenizer import BOS, EOS, PAD, UNK, decode, encode, load_tokenizer
@@ -27,11 +26,12 @@ def generate_texts(
     temperature: float,
     seed: int,
     threads: int,
+    device: str,
     output: Path,
 ) -> None:
     """Continue each prompt greedily and by sampling at `temperature`, and write prompts and continuations."""
-    device, _ = prepare(TrainingConfig(steps=0, threads=threads))
-    network = load_model(weights, description, device)
+    place, _ = prepare(threads, device)
+    network = load_model(weights, description, place)
     loaded = load_tokenizer(tokenizer)
     encoded = [encode(loaded, prompt) for prompt in prompts]
     ways = {

@@ -1,61 +1,24 @@
 """Perplexity and its family, from sums that are stored for every article.
 
-Bits per byte and per-word perplexity are comparable between models, because both are measured on the same normalised
-text and a model pays for the spelling of what it calls [UNK]. Token perplexity, loss and accuracy are comparable only
-between models with the same vocabulary.
+The whole test split is measured, and samples of the others. The metrics are defined in `minillm.evaluation.sums`.
 """
 
-import math
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow.parquet as pq
-from tokenizers import Tokenizer
 
 from minillm.corpus.tables import SPLITS, read_texts
-from minillm.evaluation.record import INTERVAL, Record, Sums, bootstrap, write_records
+from minillm.evaluation.record import Record, Sums, bootstrap, write_records
 from minillm.evaluation.score import score_documents
-from minillm.evaluation.spelling import SpellingModel
+from minillm.evaluation.sums import COLUMNS, METRICS, fit_spelling, spelling_cost, text_sizes
 from minillm.files import replacing
 from minillm.stage import run_stage
-from minillm.training.config import TrainingConfig
 from minillm.training.device import prepare
 from minillm.training.saved import load_model
-from minillm.vocabulary.tokenizer import UNK, kind_of, load_tokenizer
-
-Statistic = Callable[[Sums], npt.NDArray[np.float64]]
-
-
-@dataclass(frozen=True)
-class Definition:
-    """A metric as a function of sums: `nll` and `spelling` in nats, and counts."""
-
-    unit: str
-    better: str
-    of: Statistic
-
-
-METRICS: dict[str, Definition] = {
-    "bits_per_byte": Definition("bit/byte", "lower", lambda s: (s["nll"] + s["spelling"]) / (s["bytes"] * math.log(2))),
-    "bits_per_character": Definition(
-        "bit/character", "lower", lambda s: (s["nll"] + s["spelling"]) / (s["characters"] * math.log(2))
-    ),
-    "word_perplexity": Definition("", "lower", lambda s: np.exp((s["nll"] + s["spelling"]) / s["words"])),
-    "loss": Definition("nat/token", "lower", lambda s: s["nll"] / s["tokens"]),
-    "perplexity": Definition("", "lower", lambda s: np.exp(s["nll"] / s["tokens"])),
-    "accuracy": Definition("", "higher", lambda s: s["correct"] / s["tokens"]),
-    "top5_accuracy": Definition("", "higher", lambda s: s["in_top5"] / s["tokens"]),
-    "unknown_rate": Definition("", "lower", lambda s: s["unknown"] / s["tokens"]),
-    # As printed by tools that do not charge for [UNK]: not comparable, kept to show the difference.
-    "bits_per_byte_uncharged": Definition("bit/byte", "lower", lambda s: s["nll"] / (s["bytes"] * math.log(2))),
-}
-COLUMNS = ["nll", "spelling", "tokens", "unknown", "correct", "in_top5", "bytes", "words", "characters"]
+from minillm.vocabulary.tokenizer import UNK, load_tokenizer
 
 
 def evaluate_perplexity(
@@ -67,6 +30,7 @@ def evaluate_perplexity(
     model: str,
     seed: str,
     threads: int,
+    device: str,
     sample_articles: int,
     records: Path,
     documents: Path,
@@ -77,8 +41,8 @@ def evaluate_perplexity(
     `sample_articles` is the number of articles of such a sample, evenly spaced over the split. `documents` gets the
     sums of every article, `token_counts` how often each token occurs in the test split and how often it was predicted.
     """
-    device, _ = prepare(TrainingConfig(steps=0, threads=threads))
-    network = load_model(weights, description, device)
+    place, _ = prepare(threads, device)
+    network = load_model(weights, description, place)
     loaded = load_tokenizer(tokenizer)
     spelling = fit_spelling(loaded, read_texts(articles, "train"))
     tables, results = [], []
@@ -127,70 +91,52 @@ def _write_frame(path: Path, frame: pd.DataFrame) -> None:
         frame.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def text_sizes(texts: list[str]) -> Sums:
-    """Bytes (UTF-8), words (separated by white space) and characters of each text."""
-    return {
-        "bytes": np.array([len(text.encode()) for text in texts], dtype=float),
-        "words": np.array([len(text.split()) for text in texts], dtype=float),
-        "characters": np.array([len(text) for text in texts], dtype=float),
-    }
-
-
-def fit_spelling(tokenizer: Tokenizer, train_texts: list[str]) -> SpellingModel | None:
-    """A model of the pieces of the train split that are [UNK], or None where nothing is unknown."""
-    if kind_of(tokenizer) != "words":
-        return None
-    pieces: Counter[str] = Counter()
-    for text, encoding in zip(train_texts, tokenizer.encode_batch(train_texts, add_special_tokens=False), strict=True):
-        pieces.update(unknown_pieces(text, encoding))
-    return SpellingModel(pieces)
-
-
-def unknown_pieces(text: str, encoding: object) -> list[str]:
-    """What stands in the text where the encoding has [UNK], with the space before it."""
-    ids, offsets = encoding.ids, encoding.offsets  # type: ignore[attr-defined]
-    return [text[start:end] for id_, (start, end) in zip(ids, offsets, strict=True) if id_ == UNK]
-
-
-def spelling_cost(spelling: SpellingModel | None, text: str, encoding: object) -> float:
-    """Nats to spell all that is unknown in a text."""
-    return sum(map(spelling.nll, unknown_pieces(text, encoding))) if spelling else 0.0
-
-
 def split_records(table: Sums, *, corpus: str, model: str, seed: str, split: str) -> list[Record]:
     """All metrics of one split from the sums of its articles."""
-    totals = {name: np.array([column.sum()]) for name, column in table.items()}
+    totals = {name: column.sum(keepdims=True) for name, column in table.items()}
     found = []
     for metric, definition in METRICS.items():
-        low, high = bootstrap(table, definition.of)
+        interval = bootstrap(table, definition.of)
         found.append(
             Record(
                 metric=metric,
                 value=float(definition.of(totals)[0]),
                 unit=definition.unit,
-                low=low,
-                high=high,
-                interval=INTERVAL,
+                low=interval.low,
+                high=interval.high,
+                interval=interval.name,
                 n=len(table["nll"]),
                 split=split,
                 corpus=corpus,
                 model=model,
                 seed=seed,
-                better=definition.better,  # type: ignore[arg-type]
+                better=definition.better,
             )
         )
     return found
 
 
 def generalisation(records: list[Record]) -> list[Record]:
-    """Gap (nats a token) and ratio of the validation and train losses, dropout off in both."""
-    by_split = {record.split: record for record in records if record.metric == "loss"}
-    train, validation = by_split["train"], by_split["validation"]
-    shared: dict[str, Any] = {"corpus": train.corpus, "model": train.model, "seed": train.seed, "split": "validation"}
-    return [
-        Record(metric="generalisation_gap", value=validation.value - train.value, unit="nat/token", **shared),
-        Record(metric="generalisation_ratio", value=validation.value / train.value, unit="", **shared),
-    ]
+    """Gap and ratio between the validation and train splits, dropout off in both: of the loss and of bits per byte.
+
+    The loss of a word model flatters the validation split, where more tokens are the cheap [UNK]; bits per byte do not.
+    """
+    by_split = {(record.metric, record.split): record for record in records}
+    found = []
+    for metric, name in (("loss", "loss"), ("bits_per_byte", "bits")):
+        train, validation = by_split[metric, "train"], by_split[metric, "validation"]
+        shared: dict[str, Any] = {
+            "corpus": train.corpus,
+            "model": train.model,
+            "seed": train.seed,
+            "split": "validation",
+        }
+        gap, ratio = validation.value - train.value, validation.value / train.value
+        found += [
+            Record(metric=f"generalisation_gap_{name}", value=gap, unit=train.unit, **shared),
+            Record(metric=f"generalisation_ratio_{name}", value=ratio, unit="", **shared),
+        ]
+    return found
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from minillm.files import read_json, write_json
 
 RESAMPLES = 10_000
 _RESAMPLES_AT_ONCE = 500  # bounds the memory of the bootstrap
-INTERVAL = "95 %, bootstrap over articles"
+FEWEST_ARTICLES = 10  # resampling fewer says nothing about other articles
 
 Sums = dict[str, npt.NDArray[np.float64]]
 
@@ -53,18 +53,29 @@ def read_records(path: Path) -> list[Record]:
     return [Record(**values) for values in read_json(path)]
 
 
-def bootstrap(sums: Sums, statistic: Callable[[Sums], npt.NDArray[np.float64]]) -> tuple[float, float]:
-    """The 95 % percentile interval of a statistic of sums over articles.
+@dataclass(frozen=True)
+class Interval:
+    """The bounds of an interval and how it was made; no bounds where it would mean nothing."""
+
+    low: float | None
+    high: float | None
+    name: str
+
+
+def bootstrap(sums: Sums, statistic: Callable[[Sums], npt.NDArray[np.float64]], paired: bool = False) -> Interval:
+    """The 95 % percentile interval of a statistic of sums over articles (Efron 1979).
 
     `sums` holds arrays (articles,); `statistic` takes arrays of totals (resamples,) and returns (resamples,). Articles
     are resampled whole, since the tokens of an article are not independent. The draw is the same for every call with
-    as many articles, so that differences between models are paired.
+    as many articles. `paired` says that the statistic is a difference between models on the same articles.
     """
     articles = len(next(iter(sums.values())))
+    if articles < FEWEST_ARTICLES:
+        return Interval(None, None, "")
     random = np.random.default_rng(20_000 + articles)
     values = []
     for _ in range(RESAMPLES // _RESAMPLES_AT_ONCE):
         weights = random.multinomial(articles, np.full(articles, 1 / articles), size=_RESAMPLES_AT_ONCE)
         values.append(statistic({name: weights @ column for name, column in sums.items()}))
     low, high = np.percentile(np.concatenate(values), [2.5, 97.5])
-    return float(low), float(high)
+    return Interval(float(low), float(high), f"95 %, {'paired ' if paired else ''}bootstrap over articles")

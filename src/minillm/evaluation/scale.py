@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from minillm.corpus.tables import read_texts
-from minillm.evaluation.perplexity import METRICS, fit_spelling, spelling_cost, text_sizes
-from minillm.evaluation.record import INTERVAL, Record, bootstrap, write_records
+from minillm.evaluation.record import Record, bootstrap, write_records
+from minillm.evaluation.sums import METRICS, fit_spelling, spelling_cost, text_sizes
 from minillm.stage import run_stage
 from minillm.vocabulary.tokenizer import load_tokenizer
 
@@ -32,7 +32,7 @@ def measure_scale(articles: Path, tokenizer: Path, vocabulary: str, corpus: str,
         **text_sizes(test),
     }
     statistic = METRICS["bits_per_byte"].of
-    low, high = bootstrap(sums, statistic)
+    interval = bootstrap(sums, statistic)
     joined = "\n\n".join(test).encode()
     compressed = lzma.compress(joined, preset=9 | lzma.PRESET_EXTREME)
     shared: dict[str, Any] = {
@@ -49,9 +49,9 @@ def measure_scale(articles: Path, tokenizer: Path, vocabulary: str, corpus: str,
             Record(
                 model=f"unigram-{vocabulary}",
                 value=unigram,
-                low=low,
-                high=high,
-                interval=INTERVAL,
+                low=interval.low,
+                high=interval.high,
+                interval=interval.name,
                 better="lower",
                 **shared,
             ),

@@ -16,7 +16,7 @@ _CODE_POINTS = 0x110000
 
 
 class SpellingModel:
-    """Probabilities of strings, trained on strings with their counts; they sum to one over all strings."""
+    """Probabilities of strings, trained on strings with their counts; over all strings they sum to one at most."""
 
     def __init__(self, counts: Mapping[str, int]) -> None:
         self.following: defaultdict[str, Counter[str]] = defaultdict(Counter)

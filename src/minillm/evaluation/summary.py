@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from minillm.evaluation.perplexity import METRICS
 from minillm.evaluation.record import FIELDS, Record, Sums, bootstrap, read_records
+from minillm.evaluation.sums import METRICS
 from minillm.files import write_csv
 from minillm.stage import run_stage
 
@@ -62,15 +62,15 @@ def differences(documents: list[Path], reference: str, corpus: str) -> list[Reco
             def difference(totals: Sums, of=definition.of) -> np.ndarray:  # type: ignore[no-untyped-def]
                 return of(_part(totals, "own_")) - of(_part(totals, "reference_"))
 
-            low, high = bootstrap(both, difference)
+            interval = bootstrap(both, difference, paired=True)
             found.append(
                 Record(
                     metric=f"{metric}_difference",
                     value=float(difference({name: column.sum(keepdims=True) for name, column in both.items()})[0]),
                     unit=definition.unit,
-                    low=low,
-                    high=high,
-                    interval="95 %, paired bootstrap over articles",
+                    low=interval.low,
+                    high=interval.high,
+                    interval=interval.name,
                     n=len(own["nll"]),
                     split="test",
                     corpus=corpus,
@@ -93,26 +93,27 @@ def _part(sums: Sums, prefix: str) -> Sums:
 
 
 def over_seeds(records: list[Record]) -> list[Record]:
-    """The mean over training seeds of every number that was measured with several."""
+    """The mean over training seeds of every number that was measured with several.
+
+    A perplexity is never averaged, its logarithm is. The interval of a time (quartiles) has no mean and is dropped.
+    """
     groups: defaultdict[tuple[str, ...], list[Record]] = defaultdict(list)
     for record in records:
         if record.seed:
             groups[record.metric, record.split, record.model, record.corpus].append(record)
-    means = []
-    for group in groups.values():
-        if len(group) > 1:
-            exponential = group[0].metric.endswith("perplexity")  # never averaged: its logarithm is
-            values = [math.log(record.value) if exponential else record.value for record in group]
-            mean = statistics.fmean(values)
-            half = stats.t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
-            value, low, high = (math.exp(x) if exponential else x for x in (mean, mean - half, mean + half))
-            interval = "95 %, Student's t over seeds"
-            means.append(
-                dataclasses.replace(
-                    group[0], value=value, low=low, high=high, interval=interval, n=len(values), seed=ALL_SEEDS
-                )
-            )
-    return means
+    return [_mean(group) for group in groups.values() if len(group) > 1]
+
+
+def _mean(group: list[Record]) -> Record:
+    exponential = group[0].metric.endswith("perplexity")
+    values = [math.log(record.value) if exponential else record.value for record in group]
+    mean = statistics.fmean(values)
+    half = stats.t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
+    value, low, high = (math.exp(x) if exponential else x for x in (mean, mean - half, mean + half))
+    if group[0].unit == "ms":
+        return dataclasses.replace(group[0], value=value, low=None, high=None, interval="", seed=ALL_SEEDS)
+    interval = f"95 %, Student's t over {len(values)} seeds"
+    return dataclasses.replace(group[0], value=value, low=low, high=high, interval=interval, seed=ALL_SEEDS)
 
 
 if __name__ == "__main__":

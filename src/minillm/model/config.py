@@ -24,7 +24,7 @@ class MiniGPTConfig:
     """Attention heads."""
     feed_forward: Positive = 1024
     """Inner size of the feed-forward sublayer."""
-    context: Positive = 128
+    context: Annotated[int, Ge(2)] = 128
     """Tokens that the model sees at once."""
     dropout: Share = 0.1
     """Probability of dropping an activation while training."""
@@ -47,7 +47,7 @@ class QwenConfig:
     """Attention heads."""
     feed_forward: Positive = 688
     """Inner size of the SwiGLU sublayer; about 8/3 of the width."""
-    context: Positive = 256
+    context: Annotated[int, Ge(2)] = 256
     """Tokens that the model sees at once."""
     dropout: Share = 0.0
     """Probability of dropping an activation while training."""

@@ -3,7 +3,7 @@
 Rotary positions (Su et al. 2021, arXiv:2104.09864; half-split as in Hugging Face), RMSNorm (Zhang & Sennrich 2019,
 arXiv:1910.07467) before each sublayer and on queries and keys, SwiGLU (Shazeer 2020, arXiv:2002.05202), no biases, and
 an output layer tied to the embedding (Press & Wolf 2017, E17-2025). Projections are separate and operations keep the
-order of `Qwen3ForCausalLM`, so that exported weights give the same logits.
+order of `Qwen3ForCausalLM`.
 """
 
 import torch

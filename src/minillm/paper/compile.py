@@ -33,6 +33,7 @@ ENVIRONMENT = {
     "FORCE_SOURCE_DATE": "1",
     "TZ": "UTC",
     "LC_ALL": "C",
+    "TEXMFHOME": "/nonexistent",  # nor do a person's own packages count
     "openin_any": "p",
     "openout_any": "p",
     "max_print_line": "1000",

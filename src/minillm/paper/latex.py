@@ -201,6 +201,12 @@ def interval(value: object, places: int) -> Number:
     return _print(quantity, latex, plain)
 
 
+def exact(value: object) -> Number:
+    """A setting with all the digits that it was given: 0.00025 is «0,00025», 0.1 is «0,1»."""
+    quantity = _quantity(value, "exact")
+    return _print(quantity, *_spanish(format(_exact(quantity.value).normalize(), "f")))
+
+
 def scientific(value: object, digits: int) -> Number:
     """37012345 with two digits: «3,7 × 10⁷»; zero: «0»."""
     quantity = _quantity(value, "scientific")
@@ -252,6 +258,7 @@ def environment(folder: Path, recorder: PrintedNumbers | None = None) -> jinja2.
         significant=significant,
         integer=integer,
         percent=percent,
+        exact=exact,
         interval=interval,
         scientific=scientific,
         with_unit=with_unit,

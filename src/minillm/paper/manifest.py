@@ -1,4 +1,4 @@
-"""The list of every file of a run with its SHA-256, last of all.
+"""The list of the files of a run with their SHA-256, last of all.
 
 Two runs of the same inputs differ only in the files marked as measured: those that hold seconds or bytes of memory, or
 print them.
@@ -18,7 +18,6 @@ MEASURED = {
     "article.tex",
     "article.zip",
     "article.pdf",
-    "article.log",
     "article-checks.json",
     "numbers.json",
 }

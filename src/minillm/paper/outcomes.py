@@ -1,5 +1,6 @@
 """What a result means, in one word: the sentences of the article that depend on a result are chosen by it."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from minillm.results import Number
@@ -7,16 +8,16 @@ from minillm.results import Number
 Outcome = Literal["better", "worse", "unclear"]
 
 
-def compare(difference: Number) -> Outcome:
-    """The outcome of a difference (own value minus the reference's) in a metric where less is better.
+def compare(differences: Sequence[Number]) -> Outcome:
+    """The outcome of differences (own value minus the reference's) in a metric where less is better.
 
-    `unclear` if the interval holds zero. Raises ValueError for a difference without an interval, which says nothing.
+    With several training seeds there is one for each seed (interval over articles) and their mean (interval over
+    seeds); `better` and `worse` take all intervals to agree. `unclear` if one holds zero or there is none.
     """
-    if difference.low is None or difference.high is None:
-        raise ValueError("a difference without an interval cannot be judged")
-    if difference.high < 0:
+    bounds = [(number.low, number.high) for number in differences]
+    if all(high is not None and high < 0 for _, high in bounds):
         return "better"
-    if difference.low > 0:
+    if all(low is not None and low > 0 for low, _ in bounds):
         return "worse"
     return "unclear"
 

@@ -33,12 +33,12 @@ def save(path: Path, state: dict[str, Any]) -> None:
         torch.save(state, temporary)
 
 
-def load(path: Path, expected: str, device: torch.device) -> dict[str, Any] | None:
+def load(path: Path, expected: str) -> dict[str, Any] | None:
     """The checkpoint at `path`, or None if there is none of this experiment (a foreign one is set aside)."""
     if not path.exists():
         return None
     try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         if state["fingerprint"] == expected:
             return state
         reason = "it belongs to other data, code or settings"

@@ -16,7 +16,7 @@ class TrainingConfig:
 
     __pydantic_config__: ClassVar = {"extra": "forbid", "use_attribute_docstrings": True}
 
-    steps: Annotated[int, Ge(0)]
+    steps: Positive
     """Optimizer steps at most; early stopping may end sooner."""
     batch_size: Positive = 32
     """Windows of `context` tokens in each step."""

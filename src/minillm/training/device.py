@@ -6,8 +6,6 @@ import sys
 
 import torch
 
-from minillm.training.config import TrainingConfig
-
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -33,13 +31,13 @@ def choose_precision(wanted: str, device: torch.device) -> str:
     return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
 
 
-def prepare(config: TrainingConfig) -> tuple[torch.device, str]:
+def prepare(threads: int, device: str = "auto", precision: str = "auto") -> tuple[torch.device, str]:
     """Set the number of threads and deterministic algorithms; the device and precision to use."""
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # without it CUDA's matrix products are not reproducible
-    torch.set_num_threads(config.threads)
+    torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
-    device = choose_device(config.device)
-    return device, choose_precision(config.precision, device)
+    chosen = choose_device(device)
+    return chosen, choose_precision(precision, chosen)
 
 
 def peak_memory(device: torch.device) -> int:

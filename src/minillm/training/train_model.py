@@ -9,6 +9,7 @@ import dataclasses
 import logging
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def train_model(
     what depends on the machine, `outcome` how training ended. Raises ValueError if the loss is not a number.
     """
     config = config_from(model)
-    device, precision = prepare(training)
+    device, precision = prepare(training.threads, training.device, training.precision)
     torch.manual_seed(seed)
     vocabulary_size = load_tokenizer(tokenizer).get_vocab_size()
     run = _Run(
@@ -91,7 +92,7 @@ def train_model(
     settings = [config, training, seed, precision, device.type]
     mark = checkpoint.fingerprint([*data, *code], settings)
     saved = weights.with_name("checkpoint.pt")
-    if state := checkpoint.load(saved, mark, device):
+    if state := checkpoint.load(saved, mark):
         run.restore(state)
         _say(f"{name}, seed {seed}: going on from step {run.step}")
     meter = _Meter(f"{name}, seed {seed}", training.steps, run.step, training.batch_size * config.context)
@@ -149,7 +150,7 @@ class _Run:
         self.history: list[dict[str, Any]] = []
         self.timing: list[dict[str, Any]] = []
         # Sums since the last row of the history: objective, loss, correct, targets.
-        self.sums = torch.zeros(4, dtype=torch.float64)
+        self.sums = [0.0, 0.0, 0.0, 0.0]
 
     def train_step(self) -> float:
         """One optimizer step; the mean loss of its batch in nats a token."""
@@ -169,15 +170,18 @@ class _Run:
         self.scaler.scale(objective).backward()
         for optimizer in self.optimizers:
             self.scaler.unscale_(optimizer)
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
-        for optimizer in self.optimizers:
-            self.scaler.step(optimizer)
-        self.scaler.update()
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
+        if norm.isfinite():
+            for optimizer in self.optimizers:
+                self.scaler.step(optimizer)
+        elif not self.scaler.is_enabled():
+            raise ValueError(f"the gradient is not a number at step {self.step + 1}: lower the learning rate")
+        self.scaler.update()  # after an overflow in fp16 no optimizer steps, and the scale is lowered
         self.step += 1
         loss, correct, count = _score(logits_NV.detach(), targets_N)
         if not math.isfinite(loss):
             raise ValueError(f"the loss is not a number at step {self.step}: lower the learning rate")
-        self.sums += torch.tensor([objective.item() * count, loss, correct, count], dtype=torch.float64)
+        self.sums = _added(self.sums, (objective.item() * count, loss, correct, count))
         return loss / count
 
     @torch.no_grad()
@@ -185,18 +189,18 @@ class _Run:
         """Measure on the validation split, remember the best weights and add a row to the history."""
         self.network.eval()
         inputs, targets = self.validation
-        total = torch.zeros(3, dtype=torch.float64)
+        total = [0.0, 0.0, 0.0]
         for start in range(0, len(inputs), self.config.batch_size):
             rows = slice(start, start + self.config.batch_size)
             inputs_BT, targets_BT = self._tensors(inputs[rows], targets[rows])
             with self._autocast():
                 logits_BTV = self.network(inputs_BT)
-            total += torch.tensor(_score(logits_BTV.flatten(0, 1).float(), targets_BT.flatten()))
-        validation_loss = (total[0] / total[2]).item()
+            total = _added(total, _score(logits_BTV.flatten(0, 1).float(), targets_BT.flatten()))
+        validation_loss = total[0] / total[2]
         if not math.isfinite(validation_loss):
             raise ValueError(f"the loss is not a number at step {self.step}: lower the learning rate")
-        objective, train_loss, train_accuracy = (self.sums[:3] / self.sums[3]).tolist()
-        self.sums.zero_()
+        objective, train_loss, train_accuracy = (part / self.sums[3] for part in self.sums[:3])
+        self.sums = [0.0, 0.0, 0.0, 0.0]
         self.history.append(
             {
                 "step": self.step,
@@ -207,7 +211,7 @@ class _Run:
                 "train_accuracy": train_accuracy,
                 "validation_loss": validation_loss,
                 "validation_perplexity": math.exp(validation_loss),
-                "validation_accuracy": (total[1] / total[2]).item(),
+                "validation_accuracy": total[1] / total[2],
                 "learning_rate": self.config.learning_rate * learning_rate_factor(self.step - 1, self.config),
             }
         )
@@ -252,8 +256,7 @@ class _Run:
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.scaler.load_state_dict(state["scaler"])
-        self.sums = state["sums"].cpu()
-        for key in ("step", "best", "best_loss", "measurements_since_best", "history", "timing"):
+        for key in ("step", "best", "best_loss", "measurements_since_best", "history", "timing", "sums"):
             setattr(self, key, state[key])
 
     def _tensors(self, *arrays: Tokens) -> list[torch.Tensor]:
@@ -271,6 +274,10 @@ def _score(logits_NV: torch.Tensor, targets_N: torch.Tensor) -> tuple[float, flo
     real_N = targets_N != PAD
     correct = (logits_NV.argmax(-1) == targets_N) & real_N
     return loss.item(), correct.sum().item(), real_N.sum().item()
+
+
+def _added(sums: Sequence[float], more: Sequence[float]) -> list[float]:
+    return [a + b for a, b in zip(sums, more, strict=True)]
 
 
 class _Meter:

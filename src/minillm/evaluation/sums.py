@@ -1,0 +1,78 @@
+"""The perplexity family: metrics as functions of sums over articles, and what goes into the sums besides the model's.
+
+Bits per byte and per-word perplexity are comparable between models, because both are measured on the same normalised
+text and a model pays for the spelling of what it calls [UNK]. Token perplexity, loss and accuracy are comparable only
+between models with the same vocabulary.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Encoding, Tokenizer
+
+from minillm.evaluation.record import Sums
+from minillm.evaluation.spelling import SpellingModel
+from minillm.vocabulary.tokenizer import UNK, kind_of
+
+Statistic = Callable[[Sums], npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A metric as a function of sums: `nll` and `spelling` in nats, and counts."""
+
+    unit: str
+    better: Literal["higher", "lower", "neither"]
+    of: Statistic
+
+
+METRICS: dict[str, Definition] = {
+    "bits_per_byte": Definition("bit/byte", "lower", lambda s: (s["nll"] + s["spelling"]) / (s["bytes"] * math.log(2))),
+    "bits_per_character": Definition(
+        "bit/character", "lower", lambda s: (s["nll"] + s["spelling"]) / (s["characters"] * math.log(2))
+    ),
+    "word_perplexity": Definition("", "lower", lambda s: np.exp((s["nll"] + s["spelling"]) / s["words"])),
+    "loss": Definition("nat/token", "lower", lambda s: s["nll"] / s["tokens"]),
+    "perplexity": Definition("", "lower", lambda s: np.exp(s["nll"] / s["tokens"])),
+    "accuracy": Definition("", "higher", lambda s: s["correct"] / s["tokens"]),
+    "top5_accuracy": Definition("", "higher", lambda s: s["in_top5"] / s["tokens"]),
+    "unknown_rate": Definition("", "lower", lambda s: s["unknown"] / s["tokens"]),
+    # As printed by tools that do not charge for [UNK]: not comparable, kept to show the difference.
+    "bits_per_byte_uncharged": Definition("bit/byte", "lower", lambda s: s["nll"] / (s["bytes"] * math.log(2))),
+}
+COLUMNS = ["nll", "spelling", "tokens", "unknown", "correct", "in_top5", "bytes", "words", "characters"]
+
+
+def text_sizes(texts: list[str]) -> Sums:
+    """Bytes (UTF-8), words (separated by white space) and characters of each text."""
+    return {
+        "bytes": np.array([len(text.encode()) for text in texts], dtype=float),
+        "words": np.array([len(text.split()) for text in texts], dtype=float),
+        "characters": np.array([len(text) for text in texts], dtype=float),
+    }
+
+
+def fit_spelling(tokenizer: Tokenizer, train_texts: list[str]) -> SpellingModel | None:
+    """A model of the pieces of the train split that are [UNK], or None where nothing is unknown."""
+    if kind_of(tokenizer) != "words":
+        return None
+    pieces: Counter[str] = Counter()
+    for text, encoding in zip(train_texts, tokenizer.encode_batch(train_texts, add_special_tokens=False), strict=True):
+        pieces.update(unknown_pieces(text, encoding))
+    return SpellingModel(pieces)
+
+
+def unknown_pieces(text: str, encoding: Encoding) -> list[str]:
+    """What stands in the text where the encoding has [UNK], with the space before it."""
+    ids, offsets = encoding.ids, encoding.offsets
+    return [text[start:end] for id_, (start, end) in zip(ids, offsets, strict=True) if id_ == UNK]
+
+
+def spelling_cost(spelling: SpellingModel | None, text: str, encoding: Encoding) -> float:
+    """Nats to spell all that is unknown in a text."""
+    return sum(map(spelling.nll, unknown_pieces(text, encoding))) if spelling else 0.0
