@@ -79,6 +79,7 @@ def test_only_what_belongs_together_is_averaged() -> None:
 
 
 def test_exponentials_are_not_averaged() -> None:
+    """The perplexity over seeds is exp of the loss over seeds, and so are its bounds."""
     losses = [1.0, 2.0, 4.0]
     records = [a_record("loss", loss, str(seed)) for seed, loss in enumerate(losses)]
     records += [a_record("perplexity", math.exp(loss), str(seed)) for seed, loss in enumerate(losses)]

@@ -1,8 +1,8 @@
 """Read a MediaWiki XML export of any size into shards of raw pages.
 
 The export is read as a stream (plain, .bz2, .gz or .xz), so that memory stays bounded whatever its size. The SHA-1 of
-every page that has one is verified, pages without are counted in the log; a DOCTYPE is refused, since no MediaWiki export has one and entity bombs need one. Of a page with
-several revisions the newest is kept.
+every page that has one is verified, pages without are counted in the log; a DOCTYPE is refused, since no MediaWiki
+export has one and entity bombs need one. Of a page with several revisions the newest is kept.
 """
 
 import bz2
