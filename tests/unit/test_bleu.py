@@ -75,7 +75,6 @@ def test_against_the_definition(candidates: list[list[str]], data: st.DataObject
     references = [data.draw(st.lists(st.sampled_from("abcd"), min_size=4, max_size=9)) for _ in candidates]
     found = bleu_scores([" ".join(row) for row in candidates], [" ".join(row) for row in references])
     assert found == pytest.approx([by_definition(candidates, references, order) for order in range(1, 5)], abs=1e-12)
-    assert found == sorted(found, reverse=True)
 
 
 def run(toy_corpus: Path, save_tiny: Callable[..., tuple[Path, Path]], folder: Path, prompt_words: int) -> None:

@@ -125,8 +125,20 @@ def test_a_look_back_is_none() -> None:
     assert gradient_to_the_future(model, VOCABULARY) == 0
 
 
+@pytest.mark.parametrize("context", [2, 3, 4])
+@pytest.mark.parametrize("mask", [True, False])
+def test_the_smallest_windows(context: int, mask: bool) -> None:
+    """The settings allow windows of two tokens."""
+    torch.manual_seed(0)
+    model = build_model(MiniGPTConfig(**{**SHAPE, "context": context}, causal=mask), VOCABULARY).eval()
+    assert (largest_change_of_the_past(model, VOCABULARY) <= causality.EDIT_TOLERANCE) == mask
+    assert (gradient_to_the_future(model, VOCABULARY) == 0) == mask
+    assert math.isfinite(loss_on_random_tokens(model, VOCABULARY))
+
+
 def test_the_gradient_is_taken_at_the_middle() -> None:
-    assert gradient_to_the_future(Peeking(CONTEXT // 2, CONTEXT // 2 + 1), VOCABULARY) > 0  # type: ignore[arg-type]
+    middle = (CONTEXT - 1) // 2
+    assert gradient_to_the_future(Peeking(middle, middle + 1), VOCABULARY) > 0  # type: ignore[arg-type]
 
 
 class Sure(torch.nn.Module):

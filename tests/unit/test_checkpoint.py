@@ -37,6 +37,20 @@ def test_what_is_saved_comes_back(saved: Path) -> None:
     assert list(saved.parent.iterdir()) == [saved]  # no temporary file is left
 
 
+def test_one_of_a_gpu_is_taken_up_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "checkpoint.pt"
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.serialization, "location_tag", lambda _: "cuda:0")
+        checkpoint.save(path, STATE)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(RuntimeError, match="CUDA"):
+        torch.load(path, weights_only=True)
+    state = checkpoint.load(path, "mine")
+    assert state is not None
+    assert state["network"]["w"].device == torch.device("cpu")
+    assert torch.equal(state["network"]["w"], STATE["network"]["w"])
+
+
 def test_none_is_none(tmp_path: Path) -> None:
     assert checkpoint.load(tmp_path / "checkpoint.pt", "mine") is None
 

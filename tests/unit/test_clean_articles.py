@@ -1,5 +1,6 @@
 """From raw pages to clean rows: what kind each page is, and what is measured of an article (worked out by hand)."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from minillm.corpus import wikitext
 from minillm.corpus.clean_articles import clean_articles, clean_page, kind_of
 from minillm.corpus.tables import CLEAN, RAW
+from minillm.corpus.templates import load_language
 
 SPANISH = (
     "El '''Ebro''' es un [[río]] de la península ibérica que nace en las montañas del norte y desemboca en el mar. "
@@ -55,7 +58,7 @@ def raw(wikitext: str, **changes: Any) -> dict[str, Any]:
 )
 def test_kinds(wikitext: str, changes: dict[str, Any], kind: str) -> None:
     page = raw(wikitext, **changes)
-    assert kind_of(page) == kind
+    assert kind_of(page, "es") == kind
     row = clean_page(page, "es")
     assert row["kind"] == kind
     if kind != "article":
@@ -112,3 +115,14 @@ def test_a_shard_keeps_every_page_in_order_with_its_identity(tmp_path: Path) -> 
 def test_a_language_without_data_is_named() -> None:
     with pytest.raises(ValueError, match="'xx'"):
         clean_page(raw(SPANISH), "xx")
+    with pytest.raises(ValueError, match="'xx'"):
+        kind_of(raw("#REDIRECT [[Ebro]]"), "xx")
+    assert kind_of(raw("{}", content_model="json"), "xx") == "content_model"  # nothing had to be read
+
+
+def test_a_redirect_is_one_in_the_language_of_the_wiki(monkeypatch: pytest.MonkeyPatch) -> None:
+    german = dataclasses.replace(load_language("es"), code="de", redirect_words=("weiterleitung",))
+    monkeypatch.setattr(wikitext, "load_language", {"es": load_language("es"), "de": german}.__getitem__)
+    page = raw("#WEITERLEITUNG [[Ebro]]")
+    assert (kind_of(page, "de"), kind_of(page, "es")) == ("redirect", "article")
+    assert clean_page(page, "de")["kind"] == "redirect"

@@ -35,6 +35,14 @@ def test_cleaning_depends_on_the_renderer_and_its_data() -> None:
     assert not [file for file in files if file.startswith(tuple(f"src/minillm/{other}" for other in others))]
 
 
+@pytest.mark.parametrize("stage", ["vocabulary.build_vocabulary", "vocabulary.encode_split", "corpus.select_articles"])
+def test_a_stage_that_reads_no_wikitext_does_not_depend_on_its_data(stage: str) -> None:
+    """These read tables, of the same package as the data."""
+    files = code(f"minillm.{stage}")
+    assert "src/minillm/corpus/tables.py" in files
+    assert not [file for file in files if file.endswith(".toml")]
+
+
 @pytest.mark.parametrize("stage", ["corpus.clean_articles", "corpus.write_export", "vocabulary.encode_split"])
 def test_the_closure_is_what_the_interpreter_loads(stage: str) -> None:
     program = (
@@ -82,7 +90,16 @@ def test_the_corpus_the_settings_the_figures_and_the_article_do_without_torch() 
     assert int(done.stdout) >= 7
 
 
-def test_cleaning_does_not_load_torch() -> None:
-    program = "import sys, minillm.corpus.clean_articles; print('torch' in sys.modules)"
+@pytest.mark.parametrize("stage", ["corpus.clean_articles", "evaluation.summary", "evaluation.scale"])
+def test_what_needs_no_torch_does_not_load_it(stage: str) -> None:
+    program = f"import sys, minillm.{stage}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize("stage", ["evaluation.summary", "evaluation.scale"])
+def test_what_needs_no_torch_does_not_depend_on_models(stage: str) -> None:
+    files = code(f"minillm.{stage}")
+    assert "src/minillm/evaluation/sums.py" in files
+    assert "src/minillm/evaluation/perplexity.py" not in files
+    assert not [file for file in files if file.startswith(("src/minillm/model/", "src/minillm/training/"))]

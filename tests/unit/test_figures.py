@@ -34,7 +34,7 @@ LABELS = {
     ],
     "comparison": ["Bits por byte (menos es mejor)", "Sin máscara (inválido)", "compresor xz", "unigrama (palabras)"],
     "bias": ["Rango de frecuencia del token en la partición de prueba", "101–1000", "> 1000"],
-    "bleu": ["techo humano", "suelo al azar", "BLEU-4"],
+    "bleu": ["humano, otro pasaje", "humano, otro artículo", "BLEU-4"],
     "latency": ["Pasada de una ventana", "Token generado", "ms"],
     "leak": ["Perplejidad por token del mismo texto", "en paralelo", "token a token"],
 }

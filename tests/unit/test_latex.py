@@ -18,9 +18,11 @@ from minillm.paper.latex import (
     decimal,
     environment,
     escape,
+    exact,
     integer,
     interval,
     percent,
+    sample,
     scientific,
     significant,
     with_unit,
@@ -127,6 +129,45 @@ def test_interval() -> None:
 )
 def test_scientific(value: float, digits: int, latex: str, plain: str) -> None:
     assert (scientific(value, digits), scientific(value, digits).plain) == (latex, plain)
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (0.00025, "0,00025"),
+        (1e-7, "0,0000001"),
+        (0.1, "0,1"),
+        (0.1 + 0.2, "0,30000000000000004"),
+        (3, "3"),
+        (3.0, "3"),
+        (30000.0, "30 000"),
+        (1e22, "10 000 000 000 000 000 000 000"),
+        (0, "0"),
+        (-0.0, "0"),
+        (-1.50, "−1,5"),
+    ],
+)
+def test_exact(value: float, plain: str) -> None:
+    """A setting as it was written, without zeros at the end."""
+    assert (exact(value).plain, exact(value).value) == (plain, value)
+
+
+def test_exact_latex(templates: jinja2.Environment) -> None:
+    assert exact(0.00025) == "0{,}00025"
+    assert exact(-12345.5) == r"\ensuremath{-}12\,345{,}5"
+    assert exact(Quantity(0.5, struck=True)) == r"\tachado{0{,}5}"
+    assert say(templates, r"\VAR{x|exact}", x=0.1) == "0{,}1"
+    with pytest.raises(ValueError, match="rate is nan; mend the stage"):
+        exact(Quantity(math.nan, metric="rate"))
+    with pytest.raises(TypeError, match=r"\|exact prints a number or a Quantity, not '0,1'"):
+        exact("0,1")
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**15), 10**15))
+def test_no_digit_of_an_exact_number_is_lost(value: float) -> None:
+    plain = exact(value).plain
+    assert float(plain.replace(" ", "").replace("−", "-").replace(",", ".")) == value
+    assert not re.search(r",\d*0$|,$", plain)
 
 
 def test_with_unit() -> None:
@@ -299,8 +340,33 @@ def test_number_is_latex() -> None:
 
 
 def test_a_sample_may_break_inside_a_long_word() -> None:
-    from minillm.paper.latex import sample
-
     assert sample(" corto y\n" + "a" * 45) == " corto y " + r"\hspace{0pt}".join(["a" * 20, "a" * 20, "a" * 5])
     assert sample("50 %") == r"50 \symbol{37}"
     assert sample("") == ""
+
+
+def test_where_a_sample_may_break() -> None:
+    """Not in a word of 20 characters, but in one of 21; a character that takes a command stays whole."""
+    assert sample("a" * 20) == "a" * 20
+    assert sample("a" * 21) == "a" * 20 + r"\hspace{0pt}a"
+    assert sample("ñ" * 19 + "%%") == "ñ" * 19 + r"\symbol{37}\hspace{0pt}\symbol{37}"
+    assert isinstance(sample("a"), Latex)
+
+
+# Composed letters and words of at most one blank in between: what a vocabulary of normalised text can write.
+written = st.lists(st.text("abcñáé¿?.,%_\\😀«»", min_size=1, max_size=70), max_size=4).map(" ".join)
+
+
+@given(written)
+def test_a_sample_is_the_text_but_for_its_breaks(text: str) -> None:
+    assert sample(text).replace(r"\hspace{0pt}", "") == escape(text)
+
+
+@pytest.mark.parametrize("text", ["a" * 19 + "n\u0303", "uno" + "\n" * 25 + "dos"])
+def test_a_break_does_not_change_the_text(text: str) -> None:
+    """A tilde that is the 21st character, and more than 20 ends of line in a row."""
+    assert sample(text).replace(r"\hspace{0pt}", "") == escape(text)
+
+
+def test_a_sample_in_a_template(templates: jinja2.Environment) -> None:
+    assert say(templates, r"\VAR{x|sample}", x="b" * 25) == "b" * 20 + r"\hspace{0pt}" + "b" * 5

@@ -110,6 +110,10 @@ def test_two_texts_by_hand() -> None:
     assert (bits.low, bits.high) == pytest.approx((2, 3.6))
 
 
+def test_words_are_separated_by_any_white_space() -> None:
+    assert text_sizes(["El río\n\nEl mar.\nFin"])["words"].tolist() == [5]
+
+
 def test_a_uniform_model_by_closed_form(evaluate: Callable[..., Path], toy_corpus: Path) -> None:
     """ln 24 a token, and every unknown piece is paid for by a model of the train split's unknown pieces."""
     folder = evaluate("words", uniform=True)

@@ -230,6 +230,29 @@ def test_a_page_that_lies_about_its_sha1_is_named(tmp_path: Path, sha1: str) -> 
     assert sha1 in message
 
 
+def test_pages_without_a_sha1_are_counted_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """In one line whatever their number; not those whose text is hidden, nor those whose SHA-1 is an attribute."""
+    attribute = (
+        revision("").replace("<sha1></sha1>", "").replace("<text ", '<text sha1="phoiac9h4m842xq45sp7s6u21eteeq1" ')
+    )
+    named = revision("", sha1="da39a3ee5e6b4b0d3255bfef95601890afd80709")
+    hidden = "<revision><id>4</id><timestamp>2020-01-01T00:00:00Z</timestamp></revision>"
+    plain = [page(f"P{number}", number, revision(f"t{number}")) for number in range(10, 13)]
+    pages = [page("A", 1, attribute), page("B", 2, named)]
+    assert len(read(tmp_path, export(*pages))) == 2
+    assert caplog.messages == []
+    assert len(read(tmp_path, export(*plain, *pages, page("C", 3, hidden)))) == 5
+    told = [message for message in caplog.messages if "SHA-1" in message]
+    assert len(told) == 1
+    assert told[0].endswith("dump.xml: 3 pages have no SHA-1 and were not verified")
+
+
+def test_an_older_revision_without_a_sha1_does_not_count(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    new = revision("", 3, "2020-02-01T00:00:00Z", sha1="phoiac9h4m842xq45sp7s6u21eteeq1")
+    assert len(read(tmp_path, export(page("A", 1, revision("vieja", 1), new)))) == 1
+    assert caplog.messages == []
+
+
 def test_other_slots_of_a_revision_are_not_its_text(tmp_path: Path) -> None:
     """Schema 0.11: a revision may hold more <content> after its main text."""
     slot = '<content><role>extra</role><model>json</model><text sha1="abc" deleted="deleted">{}</text></content>'

@@ -59,6 +59,30 @@ def test_means_over_seeds_stand_for_the_seeds(tmp_path: Path) -> None:
         assert metrics.get("order", "small", "test").value == 4.0  # not trained, so without a seed
 
 
+def test_each_seed_and_their_mean(tmp_path: Path) -> None:
+    """With its own interval each, of this metric, model and split alone; of a single seed there is no mean."""
+    rows = [
+        "bits,1.0,b,small,es,test,1,0.9,1.1,a,40,lower,a.json",
+        "bits,2.0,b,small,es,test,all,1.5,2.5,t,40,lower,mean over seeds",
+        "bits,3.0,b,small,es,test,2,2.9,3.1,a,40,lower,b.json",
+        "bits,7.0,b,small,es,train,1,,,,,lower,a.json",
+        "loss,8.0,b,small,es,test,1,,,,,lower,a.json",
+        "bits,9.0,b,large,es,test,1,,,,,lower,c.json",
+        "bits,4.0,b,xz,es,test,,,,,,lower,d.json",
+    ]
+    expected = [
+        Number(1.0, "b", 0.9, 1.1, "a", 40),
+        Number(2.0, "b", 1.5, 2.5, "t", 40),
+        Number(3.0, "b", 2.9, 3.1, "a", 40),
+    ]
+    for order in (rows, rows[::-1]):
+        metrics = Metrics(table(tmp_path / "metrics.csv", *order))
+        assert sorted(metrics.each("bits", "small", "test"), key=lambda number: number.value) == expected
+        assert metrics.each("bits", "large", "test") == [metrics.get("bits", "large", "test")]
+        assert [number.value for number in metrics.each("bits", "xz", "test")] == [4.0]
+        assert metrics.each("bits", "small") == metrics.each("bits", "nobody", "test") == []
+
+
 def test_several_tables_are_one(tmp_path: Path) -> None:
     metrics = Metrics(
         table(tmp_path / "metrics.csv", "bits,1.0,b,small,es,test,1,,,,,lower,a"),

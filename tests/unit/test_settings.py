@@ -216,6 +216,17 @@ def test_every_bad_key_is_named_at_once() -> None:
             0,
             "evaluation.generation.temperature: should be greater than 0; found 0",
         ),
+        (
+            "evaluation.device",
+            "gpu",
+            "evaluation.device: should be 'auto', 'cpu', 'cuda' or 'mps'; found 'gpu'",
+        ),
+        (
+            "models.improved.training.steps",
+            0,
+            "models.improved.training.steps: should be greater than or equal to 1; found 0",
+        ),
+        ("models.improved.context", 1, "models.improved.context: should be greater than or equal to 2; found 1"),
         ("paper.strict", "perhaps", "paper.strict: should be a valid boolean"),
         ("models.improved.layers", "many", "models.improved.layers: should be a valid integer"),
         (
@@ -285,8 +296,11 @@ def test_no_config_ends_with_a_traceback(change: Change) -> None:
         ("models.improved.layers", 0),
         ("models.improved.layers", -1),
         ("models.improved.context", 0),
+        ("models.improved.context", 1),
+        ("models.baseline.context", 1),
         ("models.improved.dropout", 1.5),
         ("models.improved.training.steps", -5),
+        ("models.improved.training.steps", 0),
         ("models.improved.training.batch_size", 0),
         ("models.improved.training.learning_rate", float("nan")),
         ("models.improved.width", 36),  # heads of 9, and rotary positions need an even size
@@ -305,6 +319,32 @@ def test_an_unknown_model_in_the_run() -> None:
     assert refusal(at("run.models", ["baseline", "imprved"])) == [
         "run.models: 'imprved' is not defined; did you mean 'improved'? (known: baseline, improved, unmasked)"
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("run.models", ["baseline", "improved", "baseline"]),
+        ("run.models", ["improved", "improved"]),
+        ("run.seeds", [1, 2, 1]),
+        ("run.seeds", [7, 7]),
+    ],
+)
+def test_nothing_is_run_twice(path: str, value: list[Any]) -> None:
+    """Two runs of one seed would count as two in the interval over seeds."""
+    assert refusal(at(path, value)) == [f"{path}: {value} names one twice"]
+
+
+def test_both_lists_are_told_at_once() -> None:
+    assert len(refusal(at("run.models", ["baseline"] * 2), at("run.seeds", [3, 3]))) == 2
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "mps"])
+def test_the_device_of_the_evaluation(device: str) -> None:
+    assert load_settings(with_overlay({"evaluation": {"device": device}})).evaluation.device == device
+    config = copy.deepcopy(BASE)
+    config["evaluation"].pop("device", None)
+    assert load_settings(config).evaluation.device == "auto"
 
 
 def test_an_unknown_corpus_or_vocabulary() -> None:

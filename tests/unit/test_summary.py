@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from minillm.evaluation import record
-from minillm.evaluation.perplexity import COLUMNS
 from minillm.evaluation.record import FIELDS, Record, write_records
 from minillm.evaluation.summary import over_seeds, summarise_metrics
+from minillm.evaluation.sums import COLUMNS
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +88,34 @@ def test_exponentials_are_not_averaged() -> None:
     assert loss.low is not None
     assert loss.high is not None
     assert (perplexity.low, perplexity.high) == pytest.approx((math.exp(loss.low), math.exp(loss.high)))
+
+
+@pytest.mark.parametrize("metric", ["word_perplexity", "parallel_perplexity", "incremental_perplexity"])
+def test_every_perplexity_is_averaged_by_its_logarithm(metric: str) -> None:
+    """2 and 8: the middle is 4, one factor of 2 from each."""
+    (found,) = over_seeds([a_record(metric, 2.0, "1"), a_record(metric, 8.0, "2")])
+    half = 12.706204736432095 * math.log(2)  # Student's t of one degree; the standard error is ln 2
+    assert found.value == pytest.approx(4)
+    assert (found.low, found.high) == pytest.approx((4 * math.exp(-half), 4 * math.exp(half)))
+
+
+def test_a_difference_of_perplexities_may_be_negative() -> None:
+    """It is no perplexity: its mean is the plain one."""
+    (found,) = over_seeds([a_record("word_perplexity_difference", value, str(value)) for value in (-3.0, 1.0)])
+    assert found.value == -1
+    assert (found.low, found.high) == pytest.approx((-1 - 2 * 12.706204736432095, -1 + 2 * 12.706204736432095))
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_the_interval_says_over_how_many_seeds(seeds: int) -> None:
+    """And `n` stays what each seed was measured on."""
+    (found,) = over_seeds([a_record("loss", float(seed), str(seed)) for seed in range(seeds)])
+    assert (found.interval, found.n) == (f"95 %, Student's t over {seeds} seeds", 40)
+
+
+def test_equal_seeds_leave_no_doubt() -> None:
+    (found,) = over_seeds([a_record("perplexity", 5.0, "1"), a_record("perplexity", 5.0, "2")])
+    assert (found.value, found.low, found.high) == pytest.approx((5, 5, 5))
 
 
 def test_the_quartiles_of_a_time_have_no_mean() -> None:

@@ -397,9 +397,108 @@ def test_too_high_a_rate_is_one_clear_error(job: Callable[[str], Job]) -> None:
     assert not run.weights.exists()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="OverflowError: math range error, of exp(validation loss), where the loss is above 709 nats"
+class Overflow:
+    """Replaces the gradient of one parameter, while it is on."""
+
+    def __init__(self, network: torch.nn.Module, name: str, value: float) -> None:
+        self.on = True
+        dict(network.named_parameters())[name].register_hook(
+            lambda gradient: torch.full_like(gradient, value) if self.on else gradient
+        )
+
+
+def a_run(job: Job, precision: str) -> train_model._Run:
+    """A run without its stage: a model whose block is trained with Muon, everything else with AdamW."""
+    torch.manual_seed(1)
+    return train_model._Run(
+        network=build_model(config_from(QWEN), VOCABULARY),
+        config=dataclasses.replace(TRAINING, optimizer="muon", warmup_steps=0),
+        batches=TrainingBatches(job.documents("train"), 8, 4, seed=1),
+        validation=job.documents("validation").windows(8),
+        seed=1,
+        device=CPU,
+        precision=precision,
+    )
+
+
+def weights_of(run: train_model._Run) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in run.network.state_dict().items()}
+
+
+# A matrix of the block, which is Muon's; the embedding and a scale, which are AdamW's.
+PARAMETERS = ["blocks.0.attention.output.weight", "embedding.weight", "blocks.0.attention_norm.weight"]
+overflows = pytest.mark.parametrize(
+    ("name", "value"),
+    [*((name, math.inf) for name in PARAMETERS), (PARAMETERS[0], math.nan), (PARAMETERS[0], -math.inf)],
 )
+
+
+@overflows
+def test_an_overflow_in_fp16_moves_no_parameter(job: Callable[[str], Job], name: str, value: float) -> None:
+    """Wherever it is, neither optimizer steps, and the scale is halved; later steps train as if nothing had been."""
+    run = a_run(job("run"), "fp16")
+    overflow, before = Overflow(run.network, name, value), weights_of(run)
+    scales = [run.scaler.get_scale()]
+    for _ in range(2):
+        assert math.isfinite(run.train_step())
+        scales.append(run.scaler.get_scale())
+        assert all(torch.equal(tensor, before[key]) for key, tensor in run.network.state_dict().items())
+    assert scales == [scales[0], scales[0] / 2, scales[0] / 4]
+    assert not [optimizer.state_dict()["state"] for optimizer in run.optimizers if optimizer.state_dict()["state"]]
+    assert run.step == 2
+    overflow.on = False
+    while run.step < 12:
+        run.train_step()
+    after = run.network.state_dict()
+    assert all(tensor.isfinite().all() for tensor in after.values())
+    assert all(not torch.equal(after[key], before[key]) for key in PARAMETERS)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@overflows
+def test_without_a_scale_it_is_one_clear_error(
+    job: Callable[[str], Job], precision: str, name: str, value: float
+) -> None:
+    run = a_run(job("run"), precision)
+    overflow = Overflow(run.network, name, value)
+    overflow.on = False
+    run.train_step()
+    run.train_step()
+    overflow.on, before = True, weights_of(run)
+    with pytest.raises(ValueError, match=r"^the gradient is not a number at step 3: lower the learning rate$"):
+        run.train_step()
+    assert all(torch.equal(tensor, before[key]) for key, tensor in run.network.state_dict().items())
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_sums_are_plain_numbers(job: Callable[[str], Job], precision: str) -> None:
+    """Of the losses and targets of the steps since the last row, whatever the device."""
+    run = a_run(job("run"), precision)
+    losses = [run.train_step() for _ in range(2)]
+    sums = run.state()["sums"]
+    assert [type(part) for part in sums] == [float] * 4
+    targets = [(run.batches[step][1] != PAD).sum() for step in range(2)]
+    assert sums[3] == sum(targets)
+    assert sums[1] == pytest.approx(np.dot(losses, targets))
+    assert sums[0] == pytest.approx(sums[1])  # no label smoothing: the objective is the loss
+    assert 0 <= sums[2] <= sums[3]
+    run.measure(1.0, 1.0)
+    assert run.sums == [0.0] * 4
+
+
+@pytest.mark.usefixtures("always_checkpoint")
+def test_in_fp16_a_kill_changes_nothing_either(job: Callable[[str], Job]) -> None:
+    """The scale of the losses is part of what goes on."""
+    training = dataclasses.replace(TRAINING, optimizer="muon", device="cpu", precision="fp16")
+    undisturbed, killed = job("undisturbed"), job("killed")
+    undisturbed.run(training, QWEN)
+    run_and_kill(killed, 5, training, QWEN)
+    killed.run(training, QWEN)
+    assert killed.result() == undisturbed.result()
+    assert undisturbed.outcome()["precision"] == "fp16"
+    assert undisturbed.history()[-1]["train_loss"] < undisturbed.history()[0]["train_loss"]
+
+
 @pytest.mark.parametrize("rate", [10.0, 1000.0])
 def test_a_large_loss_is_no_other_error(job: Callable[[str], Job], rate: float) -> None:
     """The loss is a number, only its exponential is not."""
@@ -483,6 +582,14 @@ def test_prepare_sets_threads_and_determinism() -> None:
     assert torch.are_deterministic_algorithms_enabled()
     assert device.prepare(1, "cpu", "bf16") == (CPU, "bf16")
     assert torch.get_num_threads() == 1
+
+
+def test_prepare_chooses_where_it_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (8, 0))
+    for there, chosen in ((False, (CPU, "fp32")), (True, (torch.device("cuda"), "bf16"))):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert device.prepare(1) == chosen
 
 
 def test_peak_memory_is_in_bytes() -> None:

@@ -45,6 +45,17 @@ def test_numbers_of_a_leaking_model_are_struck_out(results: dict[str, Any]) -> N
     assert not values["metric"]("latency", "tramposo").struck
 
 
+def test_scores_of_human_texts_are_never_struck_out(results: dict[str, Any]) -> None:
+    """Floor and ceiling do not come from the model at all."""
+    path: Path = results["metrics"][0]
+    (line,) = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("bleu4,")]
+    names = ["bleu1", "bleu_floor4", "bleu_ceiling2", "unbleu"]
+    with path.open("a", encoding="utf-8") as stream:
+        stream.writelines(line.replace("bleu4", name) + "\n" for name in names)
+    metric = gather(**results)["metric"]
+    assert [metric(name, "tramposo", "test").struck for name in names] == [False, False, False, True]
+
+
 def test_a_number_that_is_not_there_is_an_error_with_its_name(results: dict[str, Any]) -> None:
     values = gather(**results)
     with pytest.raises(ValueError, match=r"metrics\.csv.* has no perplexity of base on the split 'test'"):
@@ -74,6 +85,12 @@ def test_the_corpus_and_what_was_dropped(results: dict[str, Any]) -> None:
     assert corpus.dropped == [("redirecciones", 3), ("casi duplicados", 2)]
     assert (corpus.pages, corpus.kept, corpus.splits["test"].articles) == (11, 6, 3)
     assert (corpus.licence, corpus.select.min_characters) == ("CC BY-SA 4.0", 9)
+
+
+def test_one_page_that_was_dropped_is_in_the_singular(results: dict[str, Any]) -> None:
+    path: Path = results["selection"]
+    write_json(path, {**read_json(path), "dropped": {"list": 1, "redirect": 1, "short": 0}})
+    assert gather(**results)["corpus"].dropped == [("redirección", 1), ("textos demasiado cortos", 0), ("lista", 1)]
 
 
 def test_every_reason_of_the_selection_has_a_name() -> None:

@@ -1,5 +1,6 @@
 """The wikitext renderer: what survives, what leaves no trace, and that no input can hurt it."""
 
+import dataclasses
 import time
 import unicodedata
 from pathlib import Path
@@ -8,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from minillm.corpus import wikitext
+from minillm.corpus.templates import load_language
 from minillm.corpus.wikitext import Rendered, list_share, redirect_target, render, template_names
 
 SNIPPETS = [
@@ -178,6 +181,24 @@ def test_list_share() -> None:
 def test_a_language_without_data_is_named() -> None:
     with pytest.raises(ValueError, match="wiki_xx"):
         render("texto", "xx")
+    with pytest.raises(ValueError, match="wiki_xx"):
+        list_share("texto", "xx")
+    with pytest.raises(ValueError, match="wiki_xx"):
+        redirect_target("#REDIRECT [[X]]", "xx")
+
+
+def test_redirects_and_lists_are_read_in_the_language_of_the_wiki(monkeypatch: pytest.MonkeyPatch) -> None:
+    spanish = load_language("es")
+    german = dataclasses.replace(
+        spanish, code="de", redirect_words=("weiterleitung",), dropped_sections=frozenset({"einzelnachweise"})
+    )
+    monkeypatch.setattr(wikitext, "load_language", {"es": spanish, "de": german}.__getitem__)
+    assert redirect_target("#WEITERLEITUNG [[Ebro]]", "de") == "Ebro"
+    assert redirect_target("#WEITERLEITUNG [[Ebro]]") is None
+    assert redirect_target("#REDIRECCIÓN [[Ebro]]", "de") is None
+    page = "Eins.\n== Einzelnachweise ==\n* a\n* b"
+    assert list_share(page, "de") == 0
+    assert list_share(page) == 0.5  # a line of prose, a heading, two items
 
 
 # --- Properties ------------------------------------------------------------------------------------------------------

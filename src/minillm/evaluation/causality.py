@@ -121,7 +121,7 @@ def gradient_to_the_future(model: LanguageModel, vocabulary_size: int) -> float:
     context = model.config.context
     ids_1T = _random_ids(1, context, vocabulary_size).to(next(model.parameters()).device)
     embeddings_1TD = model.embedding(ids_1T).detach().requires_grad_(True)
-    middle = context // 2
+    middle = (context - 1) // 2
     model.from_embeddings(embeddings_1TD)[:, middle].float().logsumexp(-1).sum().backward()
     assert embeddings_1TD.grad is not None
     model.zero_grad(set_to_none=True)

@@ -74,7 +74,7 @@ def generate(
                 chosen_B = logits_BV.argmax(-1)
             else:
                 cumulative_BV = (logits_BV.double() / temperature).softmax(-1).cumsum(-1)
-                draw_B1 = torch.from_numpy(uniforms[:, step : step + 1])
+                draw_B1 = torch.from_numpy(uniforms[:, step : step + 1].copy())
                 chosen_B = (
                     torch.searchsorted(cumulative_BV, draw_B1, right=True).squeeze(1).clamp(max=logits_BV.shape[1] - 1)
                 )

@@ -1,4 +1,4 @@
-"""BLEU-1 to BLEU-4 of every model between the floor and the ceiling."""
+"""BLEU-1 to BLEU-4 of every model beside two scores of human text."""
 
 from pathlib import Path
 
@@ -12,12 +12,15 @@ ORDERS = [1, 2, 3, 4]
 
 
 def plot_bleu(metrics: Path, titles: dict[str, str], pdf: Path, png: Path) -> None:
-    """Draw a line for each model; floor and ceiling are those of the first model (the texts are the same)."""
+    """Draw a line for each model; the human scores are those of the first model (the texts are the same)."""
     table = Metrics(metrics)
     figure = Figure(figsize=(COLUMN, 1.8))
     ax = figure.subplots()
     first = next(iter(titles))
-    for name, label, style in (("bleu_ceiling", "techo humano", "--"), ("bleu_floor", "suelo al azar", ":")):
+    for name, label, style in (
+        ("bleu_ceiling", "humano, otro pasaje", "--"),
+        ("bleu_floor", "humano, otro artículo", ":"),
+    ):
         values = [table.get(f"{name}{order}", first, "test").value for order in ORDERS]
         ax.plot(ORDERS, values, color=GREY, linestyle=style, label=label)
     for number, (model, title) in enumerate(titles.items()):

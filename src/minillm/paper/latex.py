@@ -99,17 +99,22 @@ def escape(text: str) -> Latex:
     printed as its code point in a box, `\\codepoint{1F600}`. Letters are composed first (NFC): n
     and a combining tilde print as ñ.
     """
-    composed = unicodedata.normalize("NFC", _BLANK.sub(" ", text))
-    return Latex("".join(_ALLOWED.get(c) or rf"\codepoint{{{ord(c):04X}}}" for c in composed))
+    return Latex("".join(_ALLOWED.get(c) or rf"\codepoint{{{ord(c):04X}}}" for c in _composed(text)))
 
 
 def sample(text: str) -> Latex:
     """What a model wrote, as `escape` prints it; a line may end inside a word that is too long for one."""
-    words = (
+    words = _composed(text).split(" ")
+    broken = (
         r"\hspace{0pt}".join(escape(word[start : start + LONGEST_WORD]) for start in range(0, len(word), LONGEST_WORD))
-        for word in re.split(r"(\s+)", text)
+        for word in words
     )
-    return Latex("".join(words))
+    return Latex(" ".join(broken))
+
+
+def _composed(text: str) -> str:
+    """Letters composed with their marks, and single blanks."""
+    return unicodedata.normalize("NFC", _BLANK.sub(" ", text))
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ def compare(differences: Sequence[Number]) -> Outcome:
     seeds); `better` and `worse` take all intervals to agree. `unclear` if one holds zero or there is none.
     """
     bounds = [(number.low, number.high) for number in differences]
-    if all(high is not None and high < 0 for _, high in bounds):
+    if bounds and all(high is not None and high < 0 for _, high in bounds):
         return "better"
-    if all(low is not None and low > 0 for low, _ in bounds):
+    if bounds and all(low is not None and low > 0 for low, _ in bounds):
         return "worse"
     return "unclear"
 

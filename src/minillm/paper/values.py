@@ -15,17 +15,17 @@ from minillm.results import Metrics
 
 SPLITS = ["train", "validation", "test"]
 
-REASONS = {
-    "redirect": "redirecciones",
-    "disambiguation": "páginas de desambiguación",
-    "namespace": "páginas de otros espacios de nombres",
-    "content_model": "páginas que no son wikitexto",
-    "short": "textos demasiado cortos",
-    "language": "textos en otra lengua",
-    "list": "listas",
-    "no_prose": "páginas sin prosa",
-    "exact_duplicate": "copias exactas",
-    "near_duplicate": "casi duplicados",
+REASONS = {  # one, several
+    "redirect": ("redirección", "redirecciones"),
+    "disambiguation": ("página de desambiguación", "páginas de desambiguación"),
+    "namespace": ("página de otro espacio de nombres", "páginas de otros espacios de nombres"),
+    "content_model": ("página que no es wikitexto", "páginas que no son wikitexto"),
+    "short": ("texto demasiado corto", "textos demasiado cortos"),
+    "language": ("texto en otra lengua", "textos en otra lengua"),
+    "list": ("lista", "listas"),
+    "no_prose": ("página sin prosa", "páginas sin prosa"),
+    "exact_duplicate": ("copia exacta", "copias exactas"),
+    "near_duplicate": ("casi duplicado", "casi duplicados"),
 }
 
 
@@ -57,6 +57,7 @@ def gather(
         vocabulary = by_vocabulary[model["vocabulary"]]
         models[name] = SimpleNamespace(
             **described[name]["config"],
+            name=name,
             title=model["title"],
             parameters=described[name]["parameters"],
             vocabulary_size=described[name]["vocabulary_size"],
@@ -84,7 +85,11 @@ def gather(
         return quantity(name, model, "test")
 
     report = read_json(selection)
-    dropped = [(REASONS[reason], report["dropped"][reason]) for reason in REASONS if reason in report["dropped"]]
+    dropped = [
+        (one if report["dropped"][reason] == 1 else several, report["dropped"][reason])
+        for reason, (one, several) in REASONS.items()
+        if reason in report["dropped"]
+    ]
     return {
         "run": SimpleNamespace(name=settings["run"]),
         "seeds": settings["seeds"],

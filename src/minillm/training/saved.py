@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from minillm.files import read_json, replacing, write_json
@@ -35,6 +36,6 @@ def load_model(weights: Path, description: Path, device: torch.device) -> Langua
     model = build_model(config_from(saved["config"]), saved["vocabulary_size"])
     try:
         model.load_state_dict(load_file(weights))
-    except RuntimeError as error:
+    except (RuntimeError, SafetensorError) as error:
         raise ValueError(f"{weights} does not hold the model of {description}: {error}") from error
     return model.to(device).eval()

@@ -47,6 +47,7 @@ TIMING = ["step", "seconds", "tokens_per_second", "peak_memory_bytes"]
 SECONDS_BETWEEN_CHECKPOINTS = 60
 SECONDS_BETWEEN_SCREEN_LINES = 10
 STEPS_BEFORE_ESTIMATE = 5
+LARGEST_LOSS = 700  # nats; the exponential of more is not a number
 
 
 def train_model(
@@ -197,7 +198,7 @@ class _Run:
                 logits_BTV = self.network(inputs_BT)
             total = _added(total, _score(logits_BTV.flatten(0, 1).float(), targets_BT.flatten()))
         validation_loss = total[0] / total[2]
-        if not math.isfinite(validation_loss):
+        if not validation_loss < LARGEST_LOSS:
             raise ValueError(f"the loss is not a number at step {self.step}: lower the learning rate")
         objective, train_loss, train_accuracy = (part / self.sums[3] for part in self.sums[:3])
         self.sums = [0.0, 0.0, 0.0, 0.0]
