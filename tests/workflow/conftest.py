@@ -15,7 +15,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-COPIED = ["Snakefile", "workflow", "config", "profiles", "paper", "src", "data/sample", "environment.yml"]
+COPIED = [
+    "Snakefile",
+    "workflow",
+    "config",
+    "profiles",
+    "paper",
+    "src",
+    "data/sample",
+    "environment.yml",
+    "system-packages.sh",
+]
 
 
 @dataclass

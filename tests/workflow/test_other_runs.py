@@ -1,0 +1,31 @@
+"""Runs that are not the default one: other models, several seeds."""
+
+import csv
+import json
+import zipfile
+
+from .conftest import Project
+
+
+def test_one_model_and_two_seeds(empty: Project) -> None:
+    empty.edit("config/smoke.yaml", "  name: smoke\n", "  name: smoke\n  models: [improved]\n  seeds: [1, 2]\n")
+    empty.edit("config/smoke.yaml", "  improved:\n", "  improved:\n    title: Único\n")
+    result = empty.snakemake("all")
+    assert result.returncode == 0, result.stdout
+    results = empty.folder / "results/smoke"
+    with (results / "metrics.csv").open(encoding="utf-8", newline="") as stream:
+        rows = {
+            (row["metric"], row["split"], row["seed"]): row
+            for row in csv.DictReader(stream)
+            if row["model"] == "improved"
+        }
+    one, two, mean = (rows["bits_per_byte", "test", seed] for seed in ("1", "2", "all"))
+    assert one["value"] != two["value"]
+    assert float(mean["value"]) == (float(one["value"]) + float(two["value"])) / 2
+    assert mean["interval"] == "95 %, Student's t over 2 seeds"
+    assert json.loads((results / "checks.json").read_text(encoding="utf-8"))["leaking"] == []
+    with zipfile.ZipFile(results / "paper/article.zip") as archive:
+        article = archive.read("article.tex").decode()
+    assert "medias de 2 semillas" in article
+    assert "Único" in article
+    assert "MiniGPT sin máscara" not in article
