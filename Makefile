@@ -30,7 +30,8 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	  f"miniLLM needs Python 3.11 (3.12 and 3.13 may work), and {sys.executable} is {v[0]}.{v[1]}: \
 	install python3.11 and call make again")'
 	@echo "Setting up $(VENV) (once, a few minutes) ..."
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "Python's venv module is missing: install python3.11-venv (Debian, Ubuntu) and call make again"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
