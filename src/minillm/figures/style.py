@@ -72,7 +72,7 @@ def log_axis(ax: Axes, name: Literal["x", "y"]) -> None:
     low, high = axis.get_view_interval()
     margin = 1.3 if high / low > 2 else 1.6
     ax.set(**{f"{name}lim": (low / margin, high * margin)})
-    axis.set_major_locator(LogLocator(subs=(1,) if high / low > 1e3 else (1, 2, 5)))
+    axis.set_major_locator(LogLocator(subs=(1,) if high / low > 200 else (1, 2, 5)))
     axis.set_major_formatter(FuncFormatter(_power_of_ten))
     axis.set_minor_locator(NullLocator())
 
