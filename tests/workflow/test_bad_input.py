@@ -94,7 +94,9 @@ def test_a_page_whose_sha1_lies(empty: Project) -> None:
     )
 
 
-@pytest.mark.parametrize(("articles", "message"), [(0, "no .wiki files"), (2, "only 2 distinct articles are left")])
+@pytest.mark.parametrize(
+    ("articles", "message"), [(0, r"there are no \.wiki files in few"), (2, "only 2 distinct articles are left")]
+)
 def test_too_few_articles(empty: Project, articles: int, message: str) -> None:
     folder = empty.folder / "few"
     folder.mkdir()

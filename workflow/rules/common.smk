@@ -43,6 +43,9 @@ if not SOURCE.exists():
         f"corpora.{CORPUS}.path: there is no {SOURCE}; give the path of an export with --config dump=PATH"
     )
 
+if SETTINGS.corpora[CORPUS].source == "wikitext" and not list(SOURCE.glob("*.wiki")):
+    raise WorkflowError(f"corpora.{CORPUS}.path: there are no .wiki files in {SOURCE}")
+
 
 def shards(pattern):
     """The pattern's paths, one for each shard of the corpus in the wildcards."""
@@ -62,10 +65,7 @@ def exports(wildcards):
 
 def wikitext_files(wildcards):
     """The wikitext files of a corpus, in order of name."""
-    files = sorted(Path(SETTINGS.source_path(wildcards.corpus)).glob("*.wiki"))
-    if not files:
-        raise WorkflowError(f"corpora.{wildcards.corpus}.path: no .wiki files in it")
-    return files
+    return sorted(Path(SETTINGS.source_path(wildcards.corpus)).glob("*.wiki"))
 
 
 def vocabulary_of(wildcards):
@@ -109,6 +109,68 @@ def article_files():
             f"results/{RUN}/paper/article-checks.json",
         ]
     return files
+
+
+def results_of_the_run():
+    """Every file that a finished run leaves for its user."""
+    corpus = [
+        "articles.parquet",
+        "selection.json",
+        *(
+            f"vocabulary/{vocabulary}/{file}"
+            for vocabulary in vocabularies_of_the_run()
+            for file in ("tokenizer.json", "statistics.json")
+        ),
+    ]
+    model = [
+        "model.safetensors",
+        "config.json",
+        "history.csv",
+        "timing.csv",
+        "outcome.json",
+    ]
+    stages = [
+        "causality",
+        "causality-verdict",
+        "perplexity",
+        "bias",
+        "bleu",
+        "bleu-texts",
+        "cost",
+        "generations",
+    ]
+    metrics = [
+        *(f"{stage}.json" for stage in stages),
+        "documents.csv",
+        "token_counts.csv",
+    ]
+    tables = ["metrics.csv", "cost.csv", "checks.json", "provenance.json"]
+    return [
+        *expand("data/{corpus}/{file}", corpus=CORPUS, file=corpus),
+        *expand(
+            of_each_model("results/{run}/models/{corpus}/{model}/seed-{seed}/{{file}}"),
+            file=model,
+        ),
+        *expand(
+            of_each_model(
+                "results/{run}/metrics/{corpus}/{model}/seed-{seed}/{{file}}"
+            ),
+            file=metrics,
+        ),
+        *expand("results/{run}/{file}", run=RUN, file=tables),
+        *figures_of_the_run(),
+        *article_files(),
+    ]
+
+
+def figures_of_the_run():
+    """The figures, as PDF and PNG."""
+    return expand(
+        "results/{run}/figures/{figure}.{kind}",
+        run=RUN,
+        figure=FIGURES,
+        kind=["pdf", "png"],
+    )
 
 
 def gpus(device):

@@ -137,57 +137,7 @@ rule check_article:
 rule write_manifest:
     """List the files of the run with their SHA-256, and say which hold measured times or memory."""
     input:
-        data=[
-            f"data/{CORPUS}/articles.parquet",
-            f"data/{CORPUS}/selection.json",
-            *expand(
-                "data/{corpus}/vocabulary/{vocabulary}/{file}",
-                corpus=CORPUS,
-                vocabulary=vocabularies_of_the_run(),
-                file=["tokenizer.json", "statistics.json"],
-            ),
-        ],
-        models=expand(
-            of_each_model(
-                "results/{run}/models/{corpus}/{model}/seed-{seed}/{{file}}"
-            ),
-            file=[
-                "model.safetensors",
-                "config.json",
-                "history.csv",
-                "timing.csv",
-                "outcome.json",
-            ],
-        ),
-        metrics=expand(
-            of_each_model(
-                "results/{run}/metrics/{corpus}/{model}/seed-{seed}/{{file}}"
-            ),
-            file=[
-                "causality.json",
-                "perplexity.json",
-                "bias.json",
-                "bleu.json",
-                "cost.json",
-                "documents.csv",
-                "token_counts.csv",
-                "causality-verdict.json",
-                "bleu-texts.json",
-                "generations.json",
-            ],
-        ),
-        tables=expand(
-            "results/{run}/{file}",
-            run=RUN,
-            file=["metrics.csv", "cost.csv", "checks.json", "provenance.json"],
-        ),
-        figures=expand(
-            "results/{run}/figures/{figure}.{kind}",
-            run=RUN,
-            figure=FIGURES,
-            kind=["pdf", "png"],
-        ),
-        article=article_files(),
+        files=results_of_the_run(),
         code=code("minillm.paper.manifest"),
     output:
         manifest="results/{run}/manifest.json",
@@ -198,5 +148,4 @@ rule write_manifest:
     conda:
         "../../environment.yml"
     shell:
-        "python -m minillm.paper.manifest --files {input.data:q} {input.models:q} {input.metrics:q} {input.tables:q}"
-        " {input.figures:q} {input.article:q} --output {output.manifest:q} 2> {log:q}"
+        "python -m minillm.paper.manifest --files {input.files:q} --output {output.manifest:q} 2> {log:q}"

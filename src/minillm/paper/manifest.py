@@ -26,7 +26,8 @@ MEASURED = {
 def write_manifest(files: list[Path], output: Path) -> None:
     """Write path, SHA-256 and whether it is measured of each file, sorted by path."""
     rows = [
-        {"path": str(path), "sha256": sha256(path), "measured": path.name in MEASURED} for path in sorted(set(files))
+        {"path": str(path), "sha256": sha256(path), "measured": path.name in MEASURED}
+        for path in sorted(set(files), key=str)
     ]
     write_json(output, {"files": rows})
 
