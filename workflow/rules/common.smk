@@ -68,15 +68,12 @@ def wikitext_files(wildcards):
     return sorted(Path(SETTINGS.source_path(wildcards.corpus)).glob("*.wiki"))
 
 
-def vocabulary_of(wildcards):
-    """The vocabulary of the model in the wildcards."""
-    return SETTINGS.models[wildcards.model].vocabulary
-
-
 def with_vocabulary(pattern):
     """The pattern's path with the vocabulary of the model in the wildcards."""
     return lambda wildcards: expand(
-        pattern, corpus=wildcards.corpus, vocabulary=vocabulary_of(wildcards)
+        pattern,
+        corpus=wildcards.corpus,
+        vocabulary=SETTINGS.models[wildcards.model].vocabulary,
     )
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from minillm.files import write_json
+from minillm.results import ALL_SEEDS
 from minillm.stage import run_stage
 
 LOWEST_CREDIBLE = 0.5  # bits per byte: far below what models of this size reach on prose they have not seen
@@ -39,7 +40,7 @@ def check_results(
     ValueError if a check of kind `block` fails.
     """
     table = pd.read_csv(metrics, keep_default_na=False, dtype={"seed": str})
-    seeds = sorted(set(table[(table["metric"] == "leaks") & (table["seed"] != "all")]["seed"]))
+    seeds = sorted(set(table[(table["metric"] == "leaks") & (table["seed"] != ALL_SEEDS)]["seed"]))
     checks = [splits_disjoint(articles)]
     leaking = []
     for model, is_causal in causal.items():

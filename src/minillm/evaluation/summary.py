@@ -17,10 +17,10 @@ from scipy import stats
 from minillm.evaluation.record import FIELDS, Record, Sums, bootstrap, read_records
 from minillm.evaluation.sums import METRICS
 from minillm.files import write_csv
+from minillm.results import ALL_SEEDS
 from minillm.stage import run_stage
 
 COMPARED = ["bits_per_byte", "word_perplexity"]  # comparable between models with different vocabularies
-ALL_SEEDS = "all"
 
 
 def summarise_metrics(

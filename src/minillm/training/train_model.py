@@ -108,6 +108,7 @@ def train_model(
         if time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS:
             checkpoint.save(saved, {"fingerprint": mark, **run.state()})
             last_save = time.monotonic()
+    # Once more: a run that goes on from a checkpoint of its last step has not written them yet.
     write_csv(history, HISTORY, run.history)
     write_csv(timing, TIMING, run.timing)
     save_model(weights, description, config, vocabulary_size, run.best)
