@@ -13,6 +13,7 @@ paper: setup  ## Run everything on the bundled sample and say where the article 
 	@if [ -f $(PDF) ]; then echo "The article: $(PDF)"; else echo "The article's LaTeX sources: $(PDF:.pdf=.zip)"; fi
 
 test: setup  ## Run all tests.
+	@./system-packages.sh test
 	@$(BIN)/python -m pytest
 
 check: setup  ## Formatters, linters, types and walls between packages.

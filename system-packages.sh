@@ -2,7 +2,11 @@
 # The system packages of miniLLM, in one place: what each is for, and its name on Debian/Ubuntu, Fedora and macOS.
 # As root on Debian or Ubuntu, what is missing is installed; anywhere else one message says how to install it, and the
 # job goes on without. Nothing here ever calls sudo.
+#   ./system-packages.sh         what the article needs
+#   ./system-packages.sh test    what some tests need besides (they are skipped where it is missing)
+#   ./system-packages.sh check   installs nothing: the exit status tells whether the article can be compiled here
 set -eu
+cd "$(dirname "$0")"
 
 # Needed to compile the article: latexmk, pdflatex, and the packages of its preamble.
 apt_tex="latexmk texlive-latex-recommended texlive-publishers texlive-science texlive-pictures texlive-lang-spanish \
@@ -15,30 +19,77 @@ have_tex() {
     [ -n "$(kpsewhich IEEEtran.cls)" ] && [ -n "$(kpsewhich spanish.ldf)" ] && [ -n "$(kpsewhich algpseudocode.sty)" ]
 }
 
-if have_tex; then exit 0; fi
-# `system-packages.sh check` only tells whether the article can be compiled here.
-if [ "${1:-}" = check ]; then exit 1; fi
+# Needed by tests: a spell checker for the bundled texts, and what a real MediaWiki runs on. MediaWiki itself is only
+# unpacked into .venv/: installed as a package it would bring a web server that starts with the machine.
+apt_test="hunspell hunspell-es php-cli php-intl php-mbstring php-sqlite3 php-xml"
+wiki=.venv/mediawiki
 
-if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" -eq 0 ]; then
-  echo "Installing TeX Live (once, a minute or two) ..."
-  export DEBIAN_FRONTEND=noninteractive
+have_test_tools() {
+  hunspell -d es_ES -l </dev/null >/dev/null 2>&1 || return 1
+  for module in intl mbstring pdo_sqlite xml; do
+    php -r "exit(extension_loaded('$module') ? 0 : 1);" >/dev/null 2>&1 || return 1
+  done
+}
+
+can_apt() { command -v apt-get >/dev/null 2>&1; }
+
+# apt_install HAVE NAME PACKAGES: false if HAVE is still false afterwards.
+apt_install() {
+  can_apt && [ "$(id -u)" -eq 0 ] || return 1
+  echo "Installing $2 (once, a minute or two) ..."
   log=$(mktemp)
   # shellcheck disable=SC2086  # the list is meant to be split
-  if { apt-get update -q && apt-get install -q -y --no-install-recommends $apt_tex; } >"$log" 2>&1 && have_tex; then
+  if { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $3; } \
+    >"$log" 2>&1 && $1; then
     rm -f "$log"
-    exit 0
+  else
+    tail -n 5 "$log"
+    echo "$2 could not be installed; going on without (the whole log is in $log)."
+    return 1
   fi
-  tail -n 5 "$log"
-  echo "TeX Live could not be installed; going on without it (the whole log is in $log)."
-fi
+}
 
-if command -v apt-get >/dev/null 2>&1; then
-  how="sudo apt-get install --no-install-recommends $apt_tex"
-elif command -v dnf >/dev/null 2>&1; then
-  how="sudo dnf install $dnf_tex"
-elif command -v brew >/dev/null 2>&1; then
-  how="brew install $brew_tex"
-else
-  how="install TeX Live (https://tug.org/texlive)"
-fi
-echo "No TeX here: the article comes out as article.zip instead of a PDF. To compile it on this machine: $how"
+unpack_wiki() {
+  echo "Unpacking MediaWiki into $wiki (once) ..."
+  packages=$(mktemp -d)
+  mkdir -p .venv
+  if (cd "$packages" && apt-get download -q mediawiki mediawiki-classes) >"$packages/log" 2>&1 &&
+    for package in "$packages"/*.deb; do dpkg -x "$package" "$packages/root" || exit 1; done &&
+    mv "$packages/root" "$wiki"; then :; else
+    tail -n 3 "$packages/log"
+    echo "MediaWiki could not be downloaded; the tests that need it are skipped."
+  fi
+  rm -rf "$packages"
+}
+
+case "${1:-}" in
+check)
+  have_tex
+  ;;
+test)
+  if have_test_tools || apt_install have_test_tools "hunspell and PHP" "$apt_test"; then
+    if can_apt && [ ! -d "$wiki" ]; then unpack_wiki; fi
+  elif can_apt; then
+    echo "Some tests are skipped. To run them too: sudo apt-get install --no-install-recommends $apt_test"
+  else
+    echo "Some tests are skipped: they need hunspell with es_ES, PHP, and MediaWiki as Debian and Ubuntu package it."
+  fi
+  ;;
+"")
+  if have_tex || apt_install have_tex "TeX Live" "$apt_tex"; then exit 0; fi
+  if can_apt; then
+    how="sudo apt-get install --no-install-recommends $apt_tex"
+  elif command -v dnf >/dev/null 2>&1; then
+    how="sudo dnf install $dnf_tex"
+  elif command -v brew >/dev/null 2>&1; then
+    how="brew install $brew_tex"
+  else
+    how="install TeX Live (https://tug.org/texlive)"
+  fi
+  echo "No TeX here: the article comes out as article.zip instead of a PDF. To compile it on this machine: $how"
+  ;;
+*)
+  echo "usage: $0 [check | test]" >&2
+  exit 2
+  ;;
+esac
