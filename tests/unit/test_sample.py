@@ -116,7 +116,7 @@ def test_no_two_articles_are_alike_in_build() -> None:
 
 def test_proverbs() -> None:
     assert len(PROVERBS) >= 300
-    assert PROVERBS == sorted(set(PROVERBS))
+    assert sorted(set(PROVERBS)) == PROVERBS
     assert all(proverb == normalise(proverb) and 3 <= len(proverb.split()) <= 25 for proverb in PROVERBS)
     assert most_alike({proverb: proverb for proverb in PROVERBS}, 1) < (0.5, ("", ""))
 
