@@ -447,6 +447,14 @@ def test_ids_are_stable_when_an_article_is_added_or_changed(tmp_path: Path) -> N
     assert after["Luna"][1] != before["Luna"][1]
 
 
+def test_copies_and_many_pages_have_ids_of_their_own(tmp_path: Path) -> None:
+    # Among 6,000 titles some hash to one id: the 24 bits of a hash hold 16.8 million.
+    texts = {f"Copia {number}.wiki": "El mismo texto." for number in range(6_000)}
+    write_export(articles(tmp_path / "articles", texts), tmp_path / "export.xml")
+    pages = list(read_pages(tmp_path / "export.xml"))
+    assert len({page["page_id"] for page in pages}) == len({page["rev_id"] for page in pages}) == len(texts)
+
+
 def test_two_runs_give_the_same_bytes_in_whatever_order(tmp_path: Path) -> None:
     paths = articles(tmp_path / "articles", SAMPLE)
     for name, order in (("a.xml", paths), ("b.xml", paths), ("c.xml", paths[::-1])):
@@ -455,7 +463,7 @@ def test_two_runs_give_the_same_bytes_in_whatever_order(tmp_path: Path) -> None:
 
 
 def test_two_files_of_one_title_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="same page id"):
+    with pytest.raises(ValueError, match="another file is the page 'La Luna' too"):
         write_export(articles(tmp_path / "articles", {"La_Luna.wiki": "a", "La Luna.wiki": "b"}), tmp_path / "x.xml")
 
 

@@ -19,13 +19,19 @@ NAMESPACES = {"Anexo": 104}  # of the Spanish Wikipedia, the only one besides ar
 def write_export(articles: list[Path], output: Path) -> None:
     """Write the pages in order of title as a MediaWiki export (schema 0.11).
 
-    Raises ValueError if two titles get the same id or a file is not UTF-8.
+    Raises ValueError if two files have one title or a file is not UTF-8.
     """
-    pages = sorted((_title(path), _read(path)) for path in articles)
-    ids = {_number(title): title for title, _ in pages}
-    if len(ids) < len(pages):
-        raise ValueError("two titles hash to the same page id: rename one of the newest articles")
-    write_text(output, _HEAD + "".join(_page(title, text) for title, text in pages) + "</mediawiki>\n")
+    pages: dict[str, str] = {}
+    for path in articles:
+        if (title := _title(path)) in pages:
+            raise ValueError(f"{path}: another file is the page {title!r} too; remove one of them")
+        pages[title] = _read(path)
+    page_ids, revision_ids = _Ids(), _Ids()
+    written = [
+        _page(title, page_ids.of(title), revision_ids.of(f"{title}\n{text}"), text)
+        for title, text in sorted(pages.items())
+    ]
+    write_text(output, _HEAD + "".join(written) + "</mediawiki>\n")
 
 
 def _read(path: Path) -> str:
@@ -40,9 +46,15 @@ def _title(path: Path) -> str:
     return urllib.parse.unquote(path.stem).replace("_", " ")
 
 
-def _number(text: str) -> int:
-    """A stable id of seven or eight digits."""
-    return int(hashlib.sha1(text.encode()).hexdigest()[:6], 16) + 1_000_000
+class _Ids(set[int]):
+    """Ids of seven or eight digits, each taken from a hash; where two would be the same, the later is the next free."""
+
+    def of(self, text: str) -> int:
+        number = int(hashlib.sha1(text.encode()).hexdigest()[:6], 16) + 1_000_000
+        while number in self:
+            number += 1
+        self.add(number)
+        return number
 
 
 _HEAD = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="es">
@@ -58,22 +70,22 @@ _HEAD = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version=
 """
 
 
-def _page(title: str, text: str) -> str:
+def _page(title: str, page_id: int, revision_id: int, text: str) -> str:
     digest = _base36(int(hashlib.sha1(text.encode()).hexdigest(), 16)).rjust(31, "0")
     namespace = NAMESPACES.get(title.partition(":")[0], 0)
     size = len(text.encode())
     return f"""  <page>
     <title>{escape(title)}</title>
     <ns>{namespace}</ns>
-    <id>{_number(title)}</id>
+    <id>{page_id}</id>
     <revision>
-      <id>{_number(text)}</id>
+      <id>{revision_id}</id>
       <timestamp>{TIMESTAMP}</timestamp>
       <contributor>
         <username>miniLLM</username>
         <id>1</id>
       </contributor>
-      <origin>{_number(text)}</origin>
+      <origin>{revision_id}</origin>
       <model>wikitext</model>
       <format>text/x-wiki</format>
       <text bytes={quoteattr(str(size))} sha1={quoteattr(digest)} xml:space="preserve">{escape(text)}</text>
