@@ -44,6 +44,7 @@ def test_what_mediawiki_imports_and_exports_is_the_sample(export: Path, wiki: Wi
     wiki.maintenance("importDump", "--no-updates", export)
     imported = pages(dump(wiki, tmp_path))
     assert already_there.keys() == {"Página principal"}
+    assert imported == already_there | pages(export)
     texts = {urllib.parse.unquote(path.stem).replace("_", " "): path.read_text(encoding="utf-8") for path in ARTICLES}
     assert imported == already_there | {
         title: (104 if title.startswith("Anexo:") else 0, text.strip(), hashlib.sha1(text.strip().encode()).hexdigest())

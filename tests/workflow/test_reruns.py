@@ -26,7 +26,7 @@ def test_figure_code_reruns_no_cleaning_and_no_training(copy_of_finished: Projec
 
 
 def test_a_learning_rate_retrains_that_model_alone(copy_of_finished: Project) -> None:
-    copy_of_finished.edit("config/config.yaml", "learning_rate: 3.0e-3", "learning_rate: 2.0e-3")
+    copy_of_finished.edit("config/config.yaml", "learning_rate: 5.0e-3", "learning_rate: 2.0e-3")
     planned = copy_of_finished.planned()
     assert planned["train_model"] == 1
     assert planned["audit_causality"] == 1
