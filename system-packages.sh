@@ -1,7 +1,7 @@
 #!/bin/sh
 # The system packages of miniLLM, in one place: what each is for, and its name on Debian/Ubuntu, Fedora and macOS.
 # As root on Debian or Ubuntu, what is missing is installed; anywhere else one message says how to install it, and the
-# job goes on without. Nothing here ever calls sudo.
+# job goes on without. Nothing here ever calls sudo or, but for root, changes anything outside this folder.
 #   ./system-packages.sh         what the article needs
 #   ./system-packages.sh test    what some tests need besides (they are skipped where it is missing)
 #   ./system-packages.sh check   installs nothing: the exit status tells whether the article can be compiled here
@@ -25,10 +25,8 @@ apt_test="hunspell hunspell-es php-cli php-intl php-mbstring php-sqlite3 php-xml
 wiki=.venv/mediawiki
 
 have_test_tools() {
-  hunspell -d es_ES -l </dev/null >/dev/null 2>&1 || return 1
-  for module in intl mbstring pdo_sqlite xml; do
-    php -r "exit(extension_loaded('$module') ? 0 : 1);" >/dev/null 2>&1 || return 1
-  done
+  hunspell -d es_ES -l </dev/null >/dev/null 2>&1 &&
+    php -r 'exit(array_diff(["intl", "mbstring", "pdo_sqlite", "xml"], get_loaded_extensions()) ? 1 : 0);' 2>/dev/null
 }
 
 can_apt() { command -v apt-get >/dev/null 2>&1; }
@@ -51,15 +49,20 @@ apt_install() {
 
 unpack_wiki() {
   echo "Unpacking MediaWiki into $wiki (once) ..."
-  packages=$(mktemp -d)
-  mkdir -p .venv
-  if (cd "$packages" && apt-get download -q mediawiki mediawiki-classes) >"$packages/log" 2>&1 &&
-    for package in "$packages"/*.deb; do dpkg -x "$package" "$packages/root" || exit 1; done &&
-    mv "$packages/root" "$wiki"; then :; else
-    tail -n 3 "$packages/log"
-    echo "MediaWiki could not be downloaded; the tests that need it are skipped."
+  # Beside its place, so that it comes there by one rename, or not at all.
+  if part=$(mkdir -p .venv && mktemp -d .venv/unpack.XXXXXX) &&
+    (
+      cd "$part" || exit 1
+      [ "$(id -u)" -ne 0 ] || apt-get update -q
+      apt-get download -q mediawiki mediawiki-classes || exit 1
+      for package in *.deb; do dpkg -x "$package" root || exit 1; done
+    ) >"$part/log" 2>&1 && mv "$part/root" "$wiki"; then
+    rm -rf "$part"
+  else
+    if [ -f "$part/log" ]; then tail -n 3 "$part/log"; fi
+    echo "MediaWiki could not be unpacked; the tests that need it are skipped."
+    rm -rf "$part"
   fi
-  rm -rf "$packages"
 }
 
 case "${1:-}" in
@@ -67,12 +70,13 @@ check)
   have_tex
   ;;
 test)
-  if have_test_tools || apt_install have_test_tools "hunspell and PHP" "$apt_test"; then
-    if can_apt && [ ! -d "$wiki" ]; then unpack_wiki; fi
-  elif can_apt; then
-    echo "Some tests are skipped. To run them too: sudo apt-get install --no-install-recommends $apt_test"
+  if ! can_apt; then
+    echo "Tests are skipped that need hunspell with es_ES or PHP where these are missing, and those that need MediaWiki,"
+    echo "which is taken from the packages of Debian or Ubuntu."
+  elif have_test_tools || apt_install have_test_tools "hunspell and PHP" "$apt_test"; then
+    if [ ! -d "$wiki" ]; then unpack_wiki; fi
   else
-    echo "Some tests are skipped: they need hunspell with es_ES, PHP, and MediaWiki as Debian and Ubuntu package it."
+    echo "Some tests are skipped. To run them too: sudo apt-get install --no-install-recommends $apt_test"
   fi
   ;;
 "")

@@ -10,6 +10,9 @@ import pytest
 from .conftest import ROOT, Project
 
 TEX = {"latexmk", "pdflatex", "kpsewhich"}
+SCRIPT = ROOT / "system-packages.sh"
+# A machine that has what tests need but MediaWiki, and on which downloading and unpacking succeed.
+UNPACKING = {"hunspell": "exit 0", "php": "exit 0", "id": "echo 1000", "apt-get": "touch a.deb", "dpkg": "mkdir $3"}
 
 
 def path_without_tex(folder: Path, **scripts: str) -> str:
@@ -60,9 +63,38 @@ def test_with_tex_there_is_nothing_to_say(tmp_path: Path) -> None:
     assert (result.returncode, result.stdout) == (0, "")
 
 
-def run_script(folder: Path, path: str) -> subprocess.CompletedProcess[str]:
+@pytest.mark.parametrize("broken", ["apt-get", "dpkg", "mktemp"])
+def test_tests_go_on_when_mediawiki_cannot_be_unpacked(tmp_path: Path, broken: str) -> None:
+    path = path_without_tex(tmp_path / "bin", **{**UNPACKING, broken: "echo 'no room' >&2; exit 1"})
+    shutil.copy2(SCRIPT, tmp_path)
+    result = run_script(tmp_path, path, "test", script=tmp_path / SCRIPT.name)
+    assert result.returncode == 0
+    assert "MediaWiki could not be unpacked; the tests that need it are skipped." in result.stdout
+    assert list((tmp_path / ".venv").iterdir()) == []
+
+
+def test_mediawiki_is_unpacked_once(tmp_path: Path) -> None:
+    path = path_without_tex(tmp_path / "bin", **UNPACKING)
+    shutil.copy2(SCRIPT, tmp_path)
+    first, second = (run_script(tmp_path, path, "test", script=tmp_path / SCRIPT.name) for _ in range(2))
+    assert (first.returncode, first.stdout) == (0, "Unpacking MediaWiki into .venv/mediawiki (once) ...\n")
+    assert (second.returncode, second.stdout) == (0, "")
+    assert [path.name for path in (tmp_path / ".venv").iterdir()] == ["mediawiki"]
+
+
+def test_a_user_who_is_not_root_is_told_what_tests_need(tmp_path: Path) -> None:
+    path = path_without_tex(
+        tmp_path / "bin", id="echo 1000", hunspell="exit 1", apt_get="touch called", sudo="touch called"
+    )
+    result = run_script(tmp_path, path, "test")
+    assert result.returncode == 0
+    assert result.stdout.startswith("Some tests are skipped. To run them too: sudo apt-get install")
+    assert not (tmp_path / "called").exists()
+
+
+def run_script(folder: Path, path: str, *arguments: str, script: Path = SCRIPT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [ROOT / "system-packages.sh"],
+        [script, *arguments],
         cwd=folder,
         env={**os.environ, "PATH": path},
         capture_output=True,

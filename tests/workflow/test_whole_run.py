@@ -81,6 +81,8 @@ def test_the_bundle_holds_all_that_latex_needs(finished: Project) -> None:
         article = archive.read("article.tex").decode()
     figures = {"training.pdf", "comparison.pdf", "bias.pdf", "leak.pdf", "bleu.pdf", "latency.pdf"}
     assert names == {"article.tex", "references.bib", *figures}
+    assert "escritas por un modelo de lenguaje, que no proceden de Wikipedia y pueden contener errores" in article
+    assert "licencia CC0 1.0" in article
     assert r"\VAR{" not in article
     assert r"\BLOCK{" not in article
 

@@ -1,7 +1,7 @@
 """Make a MediaWiki XML export from a folder of wikitext files: one file a page, `Title_of_the_page.wiki`.
 
 The bundled sample is edited as such files and read like any other export. Page and revision ids are taken from
-hashes of title and text, so that adding an article changes no other article's id.
+hashes of title and text, so that adding an article changes no other article's id (but where two hashes clash).
 """
 
 import hashlib
@@ -26,9 +26,10 @@ def write_export(articles: list[Path], output: Path) -> None:
         if (title := _title(path)) in pages:
             raise ValueError(f"{path}: another file is the page {title!r} too; remove one of them")
         pages[title] = _read(path)
-    page_ids, revision_ids = _Ids(), _Ids()
+    page_ids: set[int] = set()
+    revision_ids: set[int] = set()
     written = [
-        _page(title, page_ids.of(title), revision_ids.of(f"{title}\n{text}"), text)
+        _page(title, _new_id(title, page_ids), _new_id(f"{title}\n{text}", revision_ids), text)
         for title, text in sorted(pages.items())
     ]
     write_text(output, _HEAD + "".join(written) + "</mediawiki>\n")
@@ -46,15 +47,13 @@ def _title(path: Path) -> str:
     return urllib.parse.unquote(path.stem).replace("_", " ")
 
 
-class _Ids(set[int]):
-    """Ids of seven or eight digits, each taken from a hash; where two would be the same, the later is the next free."""
-
-    def of(self, text: str) -> int:
-        number = int(hashlib.sha1(text.encode()).hexdigest()[:6], 16) + 1_000_000
-        while number in self:
-            number += 1
-        self.add(number)
-        return number
+def _new_id(text: str, taken: set[int]) -> int:
+    """An id of seven or eight digits from a hash of the text, the next free one if it is taken; adds it to `taken`."""
+    number = int(hashlib.sha1(text.encode()).hexdigest()[:6], 16) + 1_000_000
+    while number in taken:
+        number += 1
+    taken.add(number)
+    return number
 
 
 _HEAD = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="es">
