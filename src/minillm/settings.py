@@ -43,10 +43,15 @@ class Run(_Strict):
 class Corpus(_Strict):
     """Where articles come from and which are kept."""
 
-    source: Literal["dump", "wikitext"]
-    """`dump`: a MediaWiki XML export. `wikitext`: a folder of wikitext files, one a page."""
+    source: Literal["dump", "wikitext", "texts"]
+    """`dump`: a MediaWiki XML export. `wikitext`: a folder of wikitext files, one a page. `texts`: plain text."""
     path: str | None = None
-    """The export (.xml, .xml.bz2, .xml.gz, .xml.xz) or the folder."""
+    """The export (.xml, .xml.bz2, .xml.gz, .xml.xz), the folder of .wiki files, or the folder of .txt, .jsonl and
+    .parquet files or one of these."""
+    text_column: str = "text"
+    """Of JSON lines and Parquet."""
+    title_column: str = "title"
+    """Of JSON lines and Parquet."""
     language: str = "es"
     """ISO 639-1 code: the language that articles must have, and the wiki's templates and namespaces."""
     licence: str

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minillm.corpus import read_dump as module
+from minillm.corpus import tables
 from minillm.corpus.read_dump import read_dump, read_pages
 from minillm.corpus.tables import RAW
 from minillm.corpus.write_export import write_export
@@ -345,15 +346,15 @@ def test_a_page_without_its_ids(tmp_path: Path, old: str, new: str) -> None:
 
 
 def test_shards_take_pages_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(tables, "ROWS_AT_ONCE", 2)
     dump = tmp_path / "dump.xml"
     dump.write_text(export(*(page(f"P{number}", number, revision(f"t{number}")) for number in range(1, 12))))
     shards = [tmp_path / "raw" / f"{number}.parquet" for number in range(3)]
     read_dump(dump, "CC BY-SA 4.0", False, shards)
-    tables = [pq.read_table(shard) for shard in shards]
-    assert [table.column("page_id").to_pylist() for table in tables] == [[1, 4, 7, 10], [2, 5, 8, 11], [3, 6, 9]]
-    assert all(table.schema.equals(RAW) for table in tables)
-    assert set(tables[0].column("licence").to_pylist()) == {"CC BY-SA 4.0"}
+    written = [pq.read_table(shard) for shard in shards]
+    assert [table.column("page_id").to_pylist() for table in written] == [[1, 4, 7, 10], [2, 5, 8, 11], [3, 6, 9]]
+    assert all(table.schema.equals(RAW) for table in written)
+    assert set(written[0].column("licence").to_pylist()) == {"CC BY-SA 4.0"}
     first = [shard.read_bytes() for shard in shards]
     read_dump(dump, "CC BY-SA 4.0", False, shards)
     assert [shard.read_bytes() for shard in shards] == first

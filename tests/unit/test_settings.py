@@ -197,7 +197,7 @@ def test_every_bad_key_is_named_at_once() -> None:
         (
             "corpora.encyclopedia.source",
             "wiki",
-            "corpora.encyclopedia.source: should be 'dump' or 'wikitext'; found 'wiki'",
+            "corpora.encyclopedia.source: should be 'dump', 'wikitext' or 'texts'; found 'wiki'",
         ),
         ("corpora.encyclopedia.select", "all", "corpora.encyclopedia.select: should be a dictionary"),
         (

@@ -108,6 +108,14 @@ def test_too_few_articles(empty: Project, articles: int, message: str) -> None:
     line_about(result.stdout, message)
 
 
+def test_a_folder_without_texts(empty: Project) -> None:
+    (empty.folder / "few").mkdir()
+    (empty.folder / "few/a.docx").touch()
+    result = empty.snakemake("corpus", "--config", "corpora={encyclopedia: {source: texts, path: few}}")
+    assert result.returncode != 0
+    line_about(result.stdout, r"there are no \.txt or \.jsonl or \.parquet files in few")
+
+
 def test_an_empty_corpus_after_filtering(empty: Project) -> None:
     empty.edit("config/config.yaml", "min_characters: 500", "min_characters: 500000")
     result = empty.snakemake("corpus")

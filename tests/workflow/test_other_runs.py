@@ -4,6 +4,8 @@ import csv
 import json
 import zipfile
 
+import pyarrow.parquet as pq
+
 from .conftest import Project
 
 
@@ -29,3 +31,24 @@ def test_one_model_and_two_seeds(empty: Project) -> None:
     assert "medias de 2 semillas" in article
     assert "Único" in article
     assert "MiniGPT sin máscara" not in article
+
+
+def test_texts_of_ones_own_in_three_lines_of_config(finished: Project, empty: Project) -> None:
+    articles = pq.read_table(finished.folder / "data/encyclopedia/articles.parquet").to_pylist()
+    for row in articles:
+        path = empty.folder / "mine" / (row["title"].replace(" ", "_") + ".txt")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(row["text"], encoding="utf-8")
+    with (empty.folder / "config/smoke.yaml").open("a", encoding="utf-8") as overlay:
+        overlay.write("corpora:\n  mine: {source: texts, path: mine, licence: CC0 1.0}\n")
+    empty.edit("config/smoke.yaml", "  name: smoke\n", "  name: smoke\n  corpus: mine\n")
+    assert "write_export" not in empty.planned()
+    for target in ("corpus", "results/smoke/paper/article.zip"):
+        result = empty.snakemake(target)
+        assert result.returncode == 0, result.stdout
+    read = pq.read_table(empty.folder / "data/mine/articles.parquet").to_pylist()
+    assert {row["title"]: row["text"] for row in read} == {row["title"]: row["text"] for row in articles}
+    with zipfile.ZipFile(empty.folder / "results/smoke/paper/article.zip") as archive:
+        article = archive.read("article.tex").decode()
+    assert "procede de ficheros de texto llano (licencia CC0 1.0)" in article
+    assert "SHA-1" not in article.partition("section{Modelos}")[0]

@@ -43,8 +43,32 @@ if not SOURCE.exists():
         f"corpora.{CORPUS}.path: there is no {SOURCE}; give the path of an export with --config dump=PATH"
     )
 
-if SETTINGS.corpora[CORPUS].source == "wikitext" and not list(SOURCE.glob("*.wiki")):
-    raise WorkflowError(f"corpora.{CORPUS}.path: there are no .wiki files in {SOURCE}")
+ENDINGS = {"wikitext": [".wiki"], "texts": [".txt", ".jsonl", ".parquet"]}
+
+
+def source_files(corpus):
+    """The files that a corpus of wikitext or texts is read from, in order of name."""
+    path = Path(SETTINGS.source_path(corpus))
+    return [
+        file
+        for file in (sorted(path.iterdir()) if path.is_dir() else [path])
+        if file.suffix in ENDINGS[SETTINGS.corpora[corpus].source]
+    ]
+
+
+if SETTINGS.corpora[CORPUS].source in ENDINGS and not source_files(CORPUS):
+    endings = " or ".join(ENDINGS[SETTINGS.corpora[CORPUS].source])
+    raise WorkflowError(
+        f"corpora.{CORPUS}.path: there are no {endings} files in {SOURCE}"
+    )
+
+
+def corpora_of(*sources):
+    """A pattern that matches the corpora of these sources."""
+    names = [
+        name for name, corpus in SETTINGS.corpora.items() if corpus.source in sources
+    ]
+    return "|".join(names) or "(?!)"
 
 
 def shards(pattern):
@@ -61,11 +85,6 @@ def exports(wildcards):
     if SETTINGS.corpora[wildcards.corpus].source == "wikitext":
         return f"data/{wildcards.corpus}/export.xml"
     return SETTINGS.source_path(wildcards.corpus)
-
-
-def wikitext_files(wildcards):
-    """The wikitext files of a corpus, in order of name."""
-    return sorted(Path(SETTINGS.source_path(wildcards.corpus)).glob("*.wiki"))
 
 
 def with_vocabulary(pattern):

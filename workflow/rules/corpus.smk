@@ -5,7 +5,7 @@
 rule write_export:
     """Make a MediaWiki XML export from a folder of wikitext files."""
     input:
-        articles=wikitext_files,
+        articles=lambda wildcards: source_files(wildcards.corpus),
         code=code("minillm.corpus.write_export"),
     output:
         export="data/{corpus}/export.xml",
@@ -33,6 +33,8 @@ rule read_dump:
         "logs/{corpus}/read_dump.log",
     benchmark:
         "logs/{corpus}/read_dump.benchmark.tsv"
+    wildcard_constraints:
+        corpus=corpora_of("dump", "wikitext"),
     conda:
         "../../environment.yml"
     params:
@@ -43,6 +45,33 @@ rule read_dump:
     shell:
         "python -m minillm.corpus.read_dump --dump {input.dump:q} --licence {params.licence:q}"
         " --real-revision-ids {params.real_revision_ids:q} --output {output.raw:q} 2> {log:q}"
+
+
+rule read_texts:
+    """Read plain text, JSON lines or Parquet into shards of raw pages."""
+    input:
+        texts=lambda wildcards: source_files(wildcards.corpus),
+        code=code("minillm.corpus.read_texts"),
+    output:
+        raw=[
+            f"data/{{corpus}}/raw/{shard}.parquet"
+            for shard in range(SETTINGS.corpora[CORPUS].shards)
+        ],
+    log:
+        "logs/{corpus}/read_texts.log",
+    benchmark:
+        "logs/{corpus}/read_texts.benchmark.tsv"
+    wildcard_constraints:
+        corpus=corpora_of("texts"),
+    conda:
+        "../../environment.yml"
+    params:
+        licence=lambda wildcards: SETTINGS.corpora[wildcards.corpus].licence,
+        text_column=lambda wildcards: SETTINGS.corpora[wildcards.corpus].text_column,
+        title_column=lambda wildcards: SETTINGS.corpora[wildcards.corpus].title_column,
+    shell:
+        "python -m minillm.corpus.read_texts --texts {input.texts:q} --text-column {params.text_column:q}"
+        " --title-column {params.title_column:q} --licence {params.licence:q} --output {output.raw:q} 2> {log:q}"
 
 
 rule clean_articles:

@@ -1,4 +1,4 @@
-"""Turn raw wiki pages into plain, normalised text, and say of each page what kind it is.
+"""Turn raw pages into plain, normalised text, and say of each page what kind it is.
 
 Nothing is dropped here: selection needs to see and count every page.
 """
@@ -35,7 +35,11 @@ def clean_page(page: dict[str, Any], language: str) -> dict[str, Any]:
     row |= {"kind": kind_of(page, language), "text": "", "language": "", "characters": 0, "words": 0}
     row |= {"sections": 0, "list_share": 0.0, "unrendered": []}
     if row["kind"] == "article":
-        rendered = wikitext.render(page["wikitext"], language)
+        if page["content_model"] == "text":
+            rendered, list_share = wikitext.Rendered(page["wikitext"], 0, ()), 0.0
+        else:
+            rendered = wikitext.render(page["wikitext"], language)
+            list_share = wikitext.list_share(page["wikitext"], language)
         text = normalise(rendered.text)
         row |= {
             "text": text,
@@ -43,7 +47,7 @@ def clean_page(page: dict[str, Any], language: str) -> dict[str, Any]:
             "characters": len(text),
             "words": len(text.split()),
             "sections": rendered.sections,
-            "list_share": wikitext.list_share(page["wikitext"], language),
+            "list_share": list_share,
             "unrendered": list(rendered.unrendered),
         }
     return row
@@ -53,6 +57,8 @@ def kind_of(page: dict[str, Any], language: str) -> str:
     """Why a page is not an article, or `article`."""
     if page["namespace"] != 0:
         return "namespace"
+    if page["content_model"] == "text":
+        return "article"
     if page["content_model"] != "wikitext":
         return "content_model"
     if wikitext.redirect_target(page["wikitext"], language) is not None:

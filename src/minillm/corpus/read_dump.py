@@ -14,22 +14,16 @@ import urllib.parse
 import xml.parsers.expat
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from minillm.corpus.tables import RAW
-from minillm.files import replacing
+from minillm.corpus.tables import write_shards
 from minillm.stage import run_stage
 
 _log = logging.getLogger(__name__)
 
 CHUNK = 1 << 18  # bytes of XML handed to the parser at once
 LONGEST_PAGE = 16 << 20  # characters; MediaWiki allows 2 MiB of wikitext
-ROWS_AT_ONCE = 100  # rows a shard collects before it writes them
 
 
 def read_dump(dump: Path, licence: str, real_revision_ids: bool, output: list[Path]) -> None:
@@ -39,22 +33,7 @@ def read_dump(dump: Path, licence: str, real_revision_ids: bool, output: list[Pa
     otherwise it names the title. Raises ValueError, naming the file and the page, if the dump is missing, cut
     short, not a MediaWiki export, has a DOCTYPE or holds a page whose text does not match its SHA-1.
     """
-    with ExitStack() as stack:
-        writers = []
-        for path in output:
-            temporary = stack.enter_context(replacing(path))
-            writers.append(stack.enter_context(pq.ParquetWriter(temporary, RAW, compression="zstd")))
-        batches: list[list[dict[str, Any]]] = [[] for _ in output]
-        pages = 0
-        for page in read_pages(dump, real_revision_ids):
-            batch = batches[pages % len(output)]
-            batch.append({**page, "licence": licence})
-            if len(batch) == ROWS_AT_ONCE:
-                writers[pages % len(output)].write_table(pa.Table.from_pylist(batch, schema=RAW))
-                batch.clear()
-            pages += 1
-        for writer, batch in zip(writers, batches, strict=True):
-            writer.write_table(pa.Table.from_pylist(batch, schema=RAW))
+    pages = write_shards(output, ({**page, "licence": licence} for page in read_pages(dump, real_revision_ids)))
     _log.info("%s: %d pages", dump, pages)
 
 

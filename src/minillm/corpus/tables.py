@@ -3,7 +3,9 @@
 Raw rows are pages as the wiki holds them, clean rows are plain text, article rows are what models see.
 """
 
+import hashlib
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ IDENTITY = [
     ("rev_id", pa.int64()),
     ("title", pa.string()),
     ("timestamp", pa.string()),  # of the revision, ISO 8601, as the wiki gives it
-    ("sha1", pa.string()),  # of the wikitext in UTF-8, hex
+    ("sha1", pa.string()),  # of the raw text in UTF-8, hex
     ("url", pa.string()),  # where to read this article and find its authors; empty if it is not on a wiki
     ("licence", pa.string()),
 ]
@@ -26,8 +28,8 @@ RAW = pa.schema(
     [
         *IDENTITY,
         ("namespace", pa.int32()),
-        ("content_model", pa.string()),
-        ("wikitext", pa.string()),
+        ("content_model", pa.string()),  # as MediaWiki names it: wikitext, text (plain) or another
+        ("wikitext", pa.string()),  # or plain text
     ]
 )
 CLEAN = pa.schema(
@@ -55,6 +57,37 @@ ARTICLES = pa.schema(
     ]
 )
 SPLITS = ("train", "validation", "test")
+ROWS_AT_ONCE = 100  # rows a shard collects before it writes them
+
+
+def new_id(text: str, taken: set[int]) -> int:
+    """An id of seven or eight digits from a hash of the text, the next free one if it is taken; adds it to `taken`."""
+    number = int(hashlib.sha1(text.encode()).hexdigest()[:6], 16) + 1_000_000
+    while number in taken:
+        number += 1
+    taken.add(number)
+    return number
+
+
+def write_shards(output: list[Path], pages: Iterable[dict[str, Any]]) -> int:
+    """Write raw pages to Parquet files, page after page in turn, in bounded memory; returns how many there were."""
+    with ExitStack() as stack:
+        writers = []
+        for path in output:
+            temporary = stack.enter_context(replacing(path))
+            writers.append(stack.enter_context(pq.ParquetWriter(temporary, RAW, compression="zstd")))
+        batches: list[list[dict[str, Any]]] = [[] for _ in output]
+        count = 0
+        for page in pages:
+            batch = batches[count % len(output)]
+            batch.append(page)
+            if len(batch) == ROWS_AT_ONCE:
+                writers[count % len(output)].write_table(pa.Table.from_pylist(batch, schema=RAW))
+                batch.clear()
+            count += 1
+        for writer, batch in zip(writers, batches, strict=True):
+            writer.write_table(pa.Table.from_pylist(batch, schema=RAW))
+    return count
 
 
 def write_table(path: Path, rows: Iterable[dict[str, Any]], schema: pa.Schema) -> None:

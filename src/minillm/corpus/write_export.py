@@ -9,6 +9,7 @@ import urllib.parse
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
+from minillm.corpus.tables import new_id
 from minillm.files import write_text
 from minillm.stage import run_stage
 
@@ -29,7 +30,7 @@ def write_export(articles: list[Path], output: Path) -> None:
     page_ids: set[int] = set()
     revision_ids: set[int] = set()
     written = [
-        _page(title, _new_id(title, page_ids), _new_id(f"{title}\n{text}", revision_ids), text)
+        _page(title, new_id(title, page_ids), new_id(f"{title}\n{text}", revision_ids), text)
         for title, text in sorted(pages.items())
     ]
     write_text(output, _HEAD + "".join(written) + "</mediawiki>\n")
@@ -45,15 +46,6 @@ def _read(path: Path) -> str:
 def _title(path: Path) -> str:
     """The title a file name stands for: spaces are underscores, ':' and '/' are percent-encoded."""
     return urllib.parse.unquote(path.stem).replace("_", " ")
-
-
-def _new_id(text: str, taken: set[int]) -> int:
-    """An id of seven or eight digits from a hash of the text, the next free one if it is taken; adds it to `taken`."""
-    number = int(hashlib.sha1(text.encode()).hexdigest()[:6], 16) + 1_000_000
-    while number in taken:
-        number += 1
-    taken.add(number)
-    return number
 
 
 _HEAD = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="es">
