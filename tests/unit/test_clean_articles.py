@@ -88,6 +88,13 @@ def test_languages() -> None:
     assert clean_page(raw(SPANISH), "es")["language"] == "es"
     assert clean_page(raw(ENGLISH), "es")["language"] == "en"
     assert clean_page(raw(""), "es")["language"] == ""
+    assert clean_page(raw(ENGLISH.upper()), "es")["language"] == "en"
+
+
+def test_foreign_names_are_not_a_language() -> None:
+    films = "''Harvard Summer Nights'' (1979), con Michael Wright, ''Northern Lights'' (1984), con Judy Whitehall, "
+    page = raw(f"'''Mary Elizabeth Thornton''' (Springfield, 1950) es una directora. Dirigió {films * 3}y otras.")
+    assert clean_page(page, "es")["language"] == "es"
 
 
 def test_text_is_normalised() -> None:

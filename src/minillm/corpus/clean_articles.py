@@ -43,7 +43,7 @@ def clean_page(page: dict[str, Any], language: str) -> dict[str, Any]:
         text = normalise(rendered.text)
         row |= {
             "text": text,
-            "language": py3langid.classify(text[:LANGUAGE_SAMPLE])[0] if text else "",
+            "language": py3langid.classify(_without_names(text)[:LANGUAGE_SAMPLE])[0] if text else "",
             "characters": len(text),
             "words": len(text.split()),
             "sections": rendered.sections,
@@ -51,6 +51,11 @@ def clean_page(page: dict[str, Any], language: str) -> dict[str, Any]:
             "unrendered": list(rendered.unrendered),
         }
     return row
+
+
+def _without_names(text: str) -> str:
+    """The words without a capital: a Spanish filmography of a French director is not French."""
+    return " ".join(word for word in text.split() if not word[0].isupper()) or text
 
 
 def kind_of(page: dict[str, Any], language: str) -> str:
