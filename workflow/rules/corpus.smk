@@ -1,5 +1,10 @@
-# Corpus: from an export of a wiki to articles in three splits.
+# Corpus: from an export of a wiki, or texts, to articles in three splits.
 # Reads: the export or folder of the config. Writes: data/<corpus>/articles.parquet and selection.json.
+
+RAW_SHARDS = [
+    f"data/{{corpus}}/raw/{shard}.parquet"
+    for shard in range(SETTINGS.corpora[CORPUS].shards)
+]
 
 
 rule write_export:
@@ -25,10 +30,7 @@ rule read_dump:
         dump=exports,
         code=code("minillm.corpus.read_dump"),
     output:
-        raw=[
-            f"data/{{corpus}}/raw/{shard}.parquet"
-            for shard in range(SETTINGS.corpora[CORPUS].shards)
-        ],
+        raw=RAW_SHARDS,
     log:
         "logs/{corpus}/read_dump.log",
     benchmark:
@@ -53,10 +55,7 @@ rule read_texts:
         texts=lambda wildcards: source_files(wildcards.corpus),
         code=code("minillm.corpus.read_texts"),
     output:
-        raw=[
-            f"data/{{corpus}}/raw/{shard}.parquet"
-            for shard in range(SETTINGS.corpora[CORPUS].shards)
-        ],
+        raw=RAW_SHARDS,
     log:
         "logs/{corpus}/read_texts.log",
     benchmark:

@@ -62,10 +62,8 @@ def kind_of(page: dict[str, Any], language: str) -> str:
     """Why a page is not an article, or `article`."""
     if page["namespace"] != 0:
         return "namespace"
-    if page["content_model"] == "text":
-        return "article"
     if page["content_model"] != "wikitext":
-        return "content_model"
+        return "article" if page["content_model"] == "text" else "content_model"
     if wikitext.redirect_target(page["wikitext"], language) is not None:
         return "redirect"
     if DISAMBIGUATION.intersection(wikitext.template_names(page["wikitext"])):

@@ -69,14 +69,15 @@ def _articles(path: Path, text_column: str, title_column: str) -> Iterator[tuple
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        if path.suffix == ".parquet":
+    """The rows of a Parquet file or the objects of JSON lines."""
+    if path.suffix == ".parquet":
+        try:
             with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
                     yield from batch.to_pylist()
-            return
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(f"{path} is not a Parquet file that can be read: {error}") from error
+        except (pa.ArrowInvalid, OSError) as error:
+            raise ValueError(f"{path} is not a Parquet file that can be read: {error}") from error
+        return
     with path.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             try:

@@ -96,7 +96,7 @@ def write_table(path: Path, rows: Iterable[dict[str, Any]], schema: pa.Schema) -
         pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), temporary, compression="zstd")
 
 
-def read_texts(articles: Path, split: str) -> list[str]:
+def read_split(articles: Path, split: str) -> list[str]:
     """The texts of one split, in order of page id.
 
     Raises ValueError if the split is not one of `SPLITS`.

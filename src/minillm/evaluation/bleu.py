@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sacrebleu.metrics.bleu import BLEU
 
-from minillm.corpus.tables import read_texts
+from minillm.corpus.tables import read_split
 from minillm.evaluation.generation import generate
 from minillm.evaluation.record import Record, write_records
 from minillm.files import write_json
@@ -44,7 +44,7 @@ def evaluate_bleu(
     network = load_model(weights, description, place)
     loaded = load_tokenizer(tokenizer)
     needed = prompt_words + 2 * continuation_words
-    words = [row for text in read_texts(articles, "test") if len(row := text.split()) >= needed][:prompts]
+    words = [row for text in read_split(articles, "test") if len(row := text.split()) >= needed][:prompts]
     if len(words) < 2:
         raise ValueError(
             f"BLEU needs two test articles of at least {needed} words and found {len(words)}: lower "

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from minillm.corpus.tables import read_texts
+from minillm.corpus.tables import read_split
 from minillm.evaluation.record import Record, write_records
 from minillm.files import write_json
 from minillm.model.build import LanguageModel
@@ -47,7 +47,7 @@ def audit_causality(
     place, _ = prepare(threads, device)
     network = load_model(weights, description, place)
     loaded = load_tokenizer(tokenizer)
-    windows_NT = _windows([encode(loaded, text) for text in read_texts(articles, "test")], network.config.context).to(
+    windows_NT = _windows([encode(loaded, text) for text in read_split(articles, "test")], network.config.context).to(
         place
     )
     edit = largest_change_of_the_past(network, loaded.get_vocab_size())

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from minillm.corpus.tables import SPLITS, read_texts
+from minillm.corpus.tables import SPLITS, read_split
 from minillm.evaluation.record import Record, Sums, bootstrap, write_records
 from minillm.evaluation.score import score_documents
 from minillm.evaluation.sums import COLUMNS, METRICS, fit_spelling, spelling_cost, text_sizes
@@ -44,7 +44,7 @@ def evaluate_perplexity(
     place, _ = prepare(threads, device)
     network = load_model(weights, description, place)
     loaded = load_tokenizer(tokenizer)
-    spelling = fit_spelling(loaded, read_texts(articles, "train"))
+    spelling = fit_spelling(loaded, read_split(articles, "train"))
     tables, results = [], []
     for split in SPLITS:
         page_ids, texts = _articles(articles, split, None if split == "test" else sample_articles)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minillm.corpus.tables import read_texts
+from minillm.corpus.tables import read_split
 from minillm.evaluation.record import Record, bootstrap, write_records
 from minillm.evaluation.sums import METRICS, fit_spelling, spelling_cost, text_sizes
 from minillm.stage import run_stage
@@ -19,7 +19,7 @@ from minillm.vocabulary.tokenizer import load_tokenizer
 def measure_scale(articles: Path, tokenizer: Path, vocabulary: str, corpus: str, records: Path) -> None:
     """Bits per byte on the test split of the unigram model of a vocabulary, and of xz."""
     loaded = load_tokenizer(tokenizer)
-    train, test = read_texts(articles, "train"), read_texts(articles, "test")
+    train, test = read_split(articles, "train"), read_split(articles, "test")
     counts = np.ones(loaded.get_vocab_size())  # add-one smoothing
     for encoding in loaded.encode_batch_fast(train, add_special_tokens=False):
         counts += np.bincount(encoding.ids, minlength=len(counts))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from minillm.corpus.tables import SPLITS, read_texts
+from minillm.corpus.tables import SPLITS, read_split
 from minillm.files import replacing, write_json
 from minillm.stage import run_stage
 from minillm.vocabulary.tokenizer import UNK, train_tokenizer
@@ -13,12 +13,12 @@ def build_vocabulary(articles: Path, kind: str, size: int, output: Path, statist
 
     The statistics hold, for each split, the numbers of tokens, of [UNK] tokens and of characters.
     """
-    tokenizer = train_tokenizer(read_texts(articles, "train"), kind, size)
+    tokenizer = train_tokenizer(read_split(articles, "train"), kind, size)
     with replacing(output) as temporary:
         tokenizer.save(str(temporary))
     splits = {}
     for split in SPLITS:
-        texts = read_texts(articles, split)
+        texts = read_split(articles, split)
         ids = [encoding.ids for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
         splits[split] = {
             "tokens": sum(map(len, ids)),

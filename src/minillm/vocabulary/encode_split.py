@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minillm.corpus.tables import read_texts
+from minillm.corpus.tables import read_split
 from minillm.files import replacing
 from minillm.stage import run_stage
 from minillm.vocabulary.tokenizer import load_tokenizer
@@ -16,7 +16,7 @@ def encode_split(articles: Path, tokenizer: Path, split: str, tokens: Path, offs
     Documents are in order of page id and carry no special tokens. Ids are uint16 where the vocabulary allows it.
     """
     loaded = load_tokenizer(tokenizer)
-    encodings = loaded.encode_batch_fast(read_texts(articles, split), add_special_tokens=False)
+    encodings = loaded.encode_batch_fast(read_split(articles, split), add_special_tokens=False)
     dtype = np.uint16 if loaded.get_vocab_size() <= 1 << 16 else np.uint32
     lengths = [len(encoding.ids) for encoding in encodings]
     ids = np.concatenate([np.asarray(encoding.ids, dtype=dtype) for encoding in encodings])
