@@ -51,4 +51,5 @@ def test_texts_of_ones_own_in_three_lines_of_config(finished: Project, empty: Pr
     with zipfile.ZipFile(empty.folder / "results/smoke/paper/article.zip") as archive:
         article = archive.read("article.tex").decode()
     assert "procede de ficheros de texto llano (licencia CC0 1.0)" in article
+    assert "los textos del corpus «mine»" in article
     assert "SHA-1" not in article.partition("section{Modelos}")[0]
