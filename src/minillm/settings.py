@@ -8,14 +8,16 @@ import dataclasses
 import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from minillm.corpus.download_articles import Fetch
 from minillm.corpus.select_articles import Selection
+from minillm.corpus.wiki_api import check_address, check_contact
 from minillm.model.config import MiniGPTConfig, QwenConfig
 from minillm.training.config import TrainingConfig
 
@@ -40,20 +42,51 @@ class Run(_Strict):
     """Training seeds; with several, the article shows means and intervals over seeds."""
 
 
+class DataSet(_Strict):
+    """A file on the web, fetched to data/downloads/<name>/ and verified; the registry is config/sources.yaml."""
+
+    title: str
+    """What it is."""
+    url: str = Field(pattern=r"^https?://\S+/[A-Za-z0-9][\w.-]*$")
+    """Its address, which ends in the name of the file."""
+    version: str
+    """Which version it is: a date, a number or the SHA-256's first digits where it has none."""
+    licence: str
+    """Its licence."""
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """The SHA-256 of the file, in hex."""
+
+    @property
+    def file(self) -> str:
+        """The name of the file."""
+        return PurePosixPath(self.url).name
+
+
 class Corpus(_Strict):
     """Where articles come from and which are kept."""
 
-    source: Literal["dump", "wikitext", "texts"]
-    """`dump`: a MediaWiki XML export. `wikitext`: a folder of wikitext files, one a page. `texts`: plain text."""
+    source: Literal["dump", "wikitext", "texts", "api"]
+    """`dump`: a MediaWiki XML export. `wikitext`: a folder of wikitext files, one a page. `texts`: plain text. `api`: a
+    wiki, from which articles are downloaded."""
     path: str | None = None
-    """The export (.xml, .xml.bz2, .xml.gz, .xml.xz), the folder of .wiki files, or the folder of .txt, .jsonl and
+    """The export (.xml, .xml.bz2, .xml.gz, .xml.xz), the folder of .wiki files, or the folder of .txt, .md, .jsonl and
     .parquet files or one of these."""
+    dataset: Name | None = None
+    """One of `datasets`, in place of `path`."""
+    index: str | None = None
+    """Of a multistream dump, whose parts are then read side by side; found by itself under Wikimedia's name."""
     text_column: str = "text"
     """Of JSON lines and Parquet."""
     title_column: str = "title"
     """Of JSON lines and Parquet."""
+    wiki: str | None = None
+    """Of source `api`: the address of the folder of api.php, such as https://es.wikipedia.org/w/."""
+    fetch: Fetch = Fetch()
+    """What is downloaded from the wiki."""
     language: str = "es"
     """ISO 639-1 code: the language that articles must have, and the wiki's templates and namespaces."""
+    dropped_sections: list[str] | None = None
+    """Titles of sections to leave out, in place of the language's list (references, see also, …); [] keeps all."""
     licence: str
     """Licence of the texts, as it is printed."""
     synthetic: bool = False
@@ -176,6 +209,10 @@ class Settings(_Strict):
     run: Run
     dump: str | None = None
     """Path of the export that the run's corpus reads; for the command line: `--config dump=PATH`."""
+    contact: str | None = None
+    """An e-mail address or web page of who runs this, told to a wiki that is asked: `--config contact=ADDRESS`."""
+    datasets: dict[Name, DataSet] = {}
+    """The registry of files on the web."""
     corpora: dict[Name, Corpus]
     vocabularies: dict[Name, Vocabulary]
     models: dict[Name, Model]
@@ -188,6 +225,7 @@ class Settings(_Strict):
             ("run.corpus", self.run.corpus, self.corpora),
             *(("run.models", name, self.models) for name in self.run.models),
             *((f"models.{name}.vocabulary", m.vocabulary, self.vocabularies) for name, m in self.models.items()),
+            *((f"corpora.{name}.dataset", c.dataset, self.datasets) for name, c in self.corpora.items() if c.dataset),
         ]
         problems = [
             f"{path}: {name!r} is not defined{_nearest(name, known)}"
@@ -206,23 +244,57 @@ class Settings(_Strict):
             shares = corpus.select.shares
             if set(shares) != {"train", "validation", "test"} or abs(sum(shares.values()) - 1) > 1e-9:
                 problems.append(f"corpora.{name}.select.shares: train, validation and test must sum to 1")
-        if self.run.corpus in self.corpora and self.source_path(self.run.corpus) is None:
-            problems.append(f"corpora.{self.run.corpus}.path: missing; give it here or with --config dump=PATH")
+            if corpus.path and corpus.dataset:
+                problems.append(f"corpora.{name}: path and dataset exclude each other; give one of them")
+            problems += [f"corpora.{name}.{problem}" for problem in _download_problems(corpus)]
+        if self.contact is not None:
+            problems += _found_by(check_contact, self.contact, "contact")
+        if self.run.corpus in self.corpora:
+            used = self.corpora[self.run.corpus]
+            downloaded = used.source == "api"
+            if downloaded and self.dump is not None:
+                problems.append(f"dump: the corpus {self.run.corpus} is downloaded, and reads no dump")
+            if not (downloaded or self.dump or used.path or used.dataset):
+                problems.append(f"corpora.{self.run.corpus}.path: missing; give it here or with --config dump=PATH")
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def download_path(self, dataset: str) -> str:
+        """Where a data set is fetched to."""
+        return f"data/downloads/{dataset}/{self.datasets[dataset].file}"
 
     def source_path(self, corpus: str) -> str | None:
         """Where a corpus is read from."""
         if self.dump is not None and corpus == self.run.corpus:
             return self.dump
-        return self.corpora[corpus].path
+        dataset = self.corpora[corpus].dataset
+        return self.corpora[corpus].path if dataset is None else self.download_path(dataset)
 
     def network(self, model: str) -> dict[str, Any]:
         """The part of a model's settings that says what is built: plain values."""
         chosen = self.models[model]
         family = QwenConfig if isinstance(chosen, QwenConfig) else MiniGPTConfig
         return {field.name: getattr(chosen, field.name) for field in dataclasses.fields(family)}
+
+
+def _download_problems(corpus: Corpus) -> list[str]:
+    """What is wrong with the settings of a download, each with its key."""
+    named = [key for key in ("category", "titles", "lock") if getattr(corpus.fetch, key) is not None]
+    problems = [f"fetch: {' and '.join(named)} exclude each other; give one of them"] if len(named) > 1 else []
+    if corpus.source != "api":
+        return problems
+    if corpus.wiki is None:
+        return [*problems, "wiki: missing; give the folder of api.php, such as https://es.wikipedia.org/w/"]
+    return problems + _found_by(check_address, corpus.wiki, "wiki")
+
+
+def _found_by(check: Callable[[str], None], value: str, key: str) -> list[str]:
+    try:
+        check(value)
+    except ValueError as error:
+        return [f"{key}: {error}"]
+    return []
 
 
 class ConfigError(ValueError):

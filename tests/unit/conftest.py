@@ -107,7 +107,9 @@ def results(tmp_path: Path) -> dict[str, Any]:
     write_json(folder / "checks.json", {"checks": [failed, {**failed, "passed": True}], "leaking": ["tramposo"]})
     splits = {split: {"articles": number} for number, split in enumerate(("train", "validation", "test"), start=1)}
     dropped = {"near_duplicate": 2, "redirect": 3}
-    write_json(folder / "selection.json", {"pages": 11, "kept": 6, "dropped": dropped, "splits": splits})
+    write_json(
+        folder / "selection.json", {"pages": 11, "kept": 6, "dropped": dropped, "splits": splits, "holed_sentences": 3}
+    )
     statistics = folder / "palabras" / "statistics.json"
     write_json(statistics, {"kind": "words", "size": 300, "splits": {s: {"tokens": 40, "unknown": 2} for s in splits}})
     provenance = folder / "provenance.json"

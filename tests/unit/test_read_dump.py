@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import itertools
 import lzma
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minillm.corpus import read_dump as module
-from minillm.corpus import tables
+from minillm.corpus import tables, unpack
 from minillm.corpus.read_dump import read_dump, read_pages
 from minillm.corpus.tables import RAW
 from minillm.corpus.write_export import write_export
@@ -88,6 +89,15 @@ def test_compressions_and_encodings(tmp_path: Path, name: str, pack: Callable[[b
     assert [found["page_id"] for found in pages] == [1, 2, 7]
 
 
+def test_the_schema_before(tmp_path: Path) -> None:
+    """Exports of schema 0.10 have no <origin>, no slots, and their namespace is another."""
+    xml = export(page("Luna", 1, revision("hola", 11, sha1="hxhyxtaw6krgl5p1t64tstugxrvcn2o")))
+    old = xml.replace("export-0.11", "export-0.10").replace('version="0.11"', 'version="0.10"')
+    new = xml.replace("<model>", "<origin>11</origin><model>").replace("<text ", '<text bytes="4" ')
+    assert old != xml
+    assert read(tmp_path, old) == read(tmp_path, new) == read(tmp_path, xml)
+
+
 def test_several_streams_in_one_bz2(tmp_path: Path) -> None:
     """Wikipedia's multistream dumps are many streams of 100 pages, one after the other."""
     xml = THREE.encode()
@@ -101,13 +111,13 @@ def test_pages_do_not_depend_on_where_the_stream_is_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
     whole = read(tmp_path, THREE)
-    monkeypatch.setattr(module, "CHUNK", chunk)
+    monkeypatch.setattr(unpack, "CHUNK", chunk)
     assert read(tmp_path, THREE) == whole
 
 
 def test_a_page_is_out_before_the_end_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reader is a stream: a file that ends badly still gives the pages before."""
-    monkeypatch.setattr(module, "CHUNK", 16)
+    monkeypatch.setattr(unpack, "CHUNK", 16)
     path = tmp_path / "dump.xml"
     path.write_text(THREE[: THREE.index("Marte")], encoding="utf-8")
     pages = read_pages(path)
@@ -132,6 +142,7 @@ def test_all_columns(tmp_path: Path) -> None:
         "content_model": "wikitext",
         "wikitext": "hola",
         "url": "https://es.wikipedia.org/wiki/El_Ni%C3%B1o/%C3%91_(b),_c:_d%3F",
+        "history_url": "https://es.wikipedia.org/w/index.php?title=El_Ni%C3%B1o/%C3%91_(b),_c:_d%3F&action=history",
     }
     assert set(found) | {"licence"} == set(RAW.names)
 
@@ -140,7 +151,7 @@ def test_a_url_names_the_revision_only_where_its_id_is_real(tmp_path: Path) -> N
     (real,) = read(tmp_path, export(page("Luna", 5, revision("x", 321))), real_revision_ids=True)
     assert real["url"] == "https://es.wikipedia.org/w/index.php?oldid=321"
     (nowhere,) = read(tmp_path, export(page("Luna", 5, revision("x", 321)), site=""), real_revision_ids=True)
-    assert nowhere["url"] == ""
+    assert (nowhere["url"], nowhere["history_url"]) == ("", "")
 
 
 def test_namespaces_and_titles_with_a_colon(tmp_path: Path) -> None:
@@ -337,6 +348,17 @@ def test_an_element_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.M
     assert "refused" in refusal(tmp_path, export(page("t" * 101, 1, revision("x"))))
 
 
+@pytest.mark.parametrize("opening", ["<!-- ", '<text a="', "<", "<?a ", "&"])
+def test_markup_without_end_does_not_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opening: str
+) -> None:
+    monkeypatch.setattr(module, "LONGEST_PAGE", 1 << 20)
+    whole = export(page("Luna", 1, revision("x")))
+    start = whole.replace("</mediawiki>", opening)
+    assert "markup of more than 1048576 bytes" in refusal(tmp_path, start + "x" * (2 << 20))
+    assert "inside each other" in refusal(tmp_path, whole.replace("</mediawiki>", "<a>" * 100_000))
+
+
 @pytest.mark.parametrize(("old", "new"), [("<id>5</id>", ""), ("<id>5</id>", "<id>V</id>"), ("<id>10</id>", "")])
 def test_a_page_without_its_ids(tmp_path: Path, old: str, new: str) -> None:
     assert "without a valid title or id" in refusal(tmp_path, export(page("Luna", 5, revision("x"))).replace(old, new))
@@ -358,6 +380,31 @@ def test_shards_take_pages_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     first = [shard.read_bytes() for shard in shards]
     read_dump(dump, "CC BY-SA 4.0", False, shards)
     assert [shard.read_bytes() for shard in shards] == first
+
+
+def test_large_pages_are_not_collected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "CHARACTERS_AT_ONCE", 1_000)
+    dump = tmp_path / "dump.xml"
+    dump.write_text(export(*(page(f"P{number}", number, revision("ñ" * 400)) for number in range(1, 8))))
+    read_dump(dump, "CC0", False, [tmp_path / "0.parquet"])
+    file = pq.ParquetFile(tmp_path / "0.parquet").metadata
+    assert [file.row_group(number).num_rows for number in range(file.num_row_groups)] == [3, 3, 1]
+
+
+def test_memory_does_not_grow_with_the_dump(tmp_path: Path) -> None:
+    dump = tmp_path / "dump.xml"
+    text = revision("La luna. " * 10_000)
+
+    def peak(pages: int) -> int:
+        dump.write_text(export(*(page(f"P{number}", number, text) for number in range(pages))), encoding="utf-8")
+        tracemalloc.start()
+        try:
+            assert sum(1 for _ in read_pages(dump)) == pages
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(500) < 1.05 * peak(100) < 25e6  # bytes; the dumps have 9 and 45 MB
 
 
 def test_more_shards_than_pages(tmp_path: Path) -> None:
@@ -394,6 +441,22 @@ SAMPLE = {
     "AC%2FDC.wiki": "]]> &amp; &#65;",
     "EE._UU..wiki": "Un país.",
 }
+
+
+def test_only_a_prefix_with_a_colon_is_a_namespace(tmp_path: Path) -> None:
+    texts = {
+        "Portal.wiki": "a",
+        "Portal%3AMúsica.wiki": "b",
+        "Portales%3A_obra.wiki": "c",
+        "Categoría%3ARíos.wiki": "d",
+    }
+    write_export(articles(tmp_path / "articles", texts), tmp_path / "export.xml")
+    assert [(found["title"], found["namespace"]) for found in read_pages(tmp_path / "export.xml")] == [
+        ("Categoría:Ríos", 14),
+        ("Portal", 0),
+        ("Portal:Música", 100),
+        ("Portales: obra", 0),
+    ]
 
 
 def test_an_export_reads_back(tmp_path: Path) -> None:
@@ -494,6 +557,13 @@ def test_a_real_export_in_utf16() -> None:
     ]
     assert pages[0]["title"] == "Григориански календар"
     assert pages[0]["url"] == "https://bg.wikipedia.org/w/index.php?oldid=7862180"
+
+
+@pytest.mark.shared
+def test_a_real_export_in_english() -> None:
+    pages = list(read_pages(shared("dumps/enwiki-shortened.xml.bz2"), real_revision_ids=True))
+    assert len(pages) == len({found["page_id"] for found in pages}) == 206
+    assert all(hashlib.sha1(found["wikitext"].encode()).hexdigest() == found["sha1"] for found in pages)
 
 
 @pytest.mark.shared

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from minillm.corpus.clean_articles import clean_page
+from minillm.corpus.clean_articles import clean_page, language_identifier
+from minillm.corpus.language import load_language
 from minillm.corpus.read_texts import read_texts
 
 TEXT = "El faro, que en 1750 ya alumbraba, sirvió a los barcos.\n\n* No es una lista\n{{ni}} [[wikitexto]]"
@@ -27,8 +28,36 @@ def test_a_text_file_is_an_article(tmp_path: Path) -> None:
     (row,) = read([path])
     assert (row["title"], row["wikitext"], row["licence"], row["url"]) == ("Faro de la isla", TEXT, "CC0", "")
     assert row["sha1"] == hashlib.sha1(TEXT.encode()).hexdigest()
-    cleaned = clean_page(row, "es")
+    cleaned = clean_page(row, load_language("es"), language_identifier("es"))
     assert (cleaned["kind"], cleaned["text"], cleaned["list_share"]) == ("article", TEXT, 0.0)
+
+
+def test_a_markdown_file_is_an_article(tmp_path: Path) -> None:
+    (tmp_path / "El_faro.md").write_text("# Historia\n\nEl **faro** de [Ñu](https://x.org).\n", encoding="utf-8")
+    (tmp_path / "b.md").write_text("---\ntitle: El río\n---\nUn *río*.\n", encoding="utf-8")
+    rows = read([tmp_path / "El_faro.md", tmp_path / "b.md"])
+    assert [(row["title"], row["wikitext"], row["content_model"]) for row in rows] == [
+        ("El faro", "Historia\n\nEl faro de Ñu.", "text"),
+        ("El río", "Un río.", "text"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "history"),
+    [
+        (
+            "https://es.wikipedia.org/wiki/R%C3%ADo_Ebro",
+            "https://es.wikipedia.org/w/index.php?title=R%C3%ADo_Ebro&action=history",
+        ),
+        ("https://es.wikipedia.org/w/index.php?oldid=7", ""),
+        ("https://example.org/wiki/Ebro", ""),
+        ("https://example.org/?.wikipedia.org/wiki/Ebro", ""),
+        ("", ""),
+    ],
+)
+def test_the_authors_of_articles_of_wikipedia_are_named(tmp_path: Path, url: str, history: str) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": "Uno.", "url": url}), encoding="utf-8")
+    assert [(row["url"], row["history_url"]) for row in read([tmp_path / "a.jsonl"])] == [(url, history)]
 
 
 def test_json_lines_and_parquet_have_columns(tmp_path: Path) -> None:
@@ -64,6 +93,7 @@ def test_ids_depend_on_title_and_text_only_and_copies_have_their_own(tmp_path: P
     ("name", "content", "message"),
     [
         ("a.txt", "Ñandú".encode("latin-1"), r"a\.txt is not UTF-8"),
+        ("a.md", "Ñandú".encode("latin-1"), r"a\.md is not UTF-8"),
         ("a.jsonl", b'{"text": "Uno."}\n{"body": "Dos."}\n', r"a\.jsonl, row 2: no text in column 'text'; .* 'body'"),
         ("a.jsonl", b'{"text": "Uno."}\n{"text": \n', r"a\.jsonl, line 2 is not JSON in UTF-8"),
         ("a.jsonl", b'{"text": "\xf1"}\n', r"a\.jsonl, line 1 is not JSON in UTF-8"),

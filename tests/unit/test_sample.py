@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from minillm.corpus.language import load_language
 from minillm.corpus.wikitext import render
 from minillm.text import normalise
 
@@ -34,7 +35,8 @@ PAGES = {
     for path in sorted((SAMPLE / "articles").glob("*.wiki"))
 }
 EXPECTED = {row["title"]: row["expected"] for row in rows("expected.csv")}
-ARTICLES = {title: normalise(render(PAGES[title]).text) for title, what in EXPECTED.items() if what == "kept"}
+SPANISH = load_language("es")
+ARTICLES = {title: normalise(render(PAGES[title], SPANISH).text) for title, what in EXPECTED.items() if what == "kept"}
 PROVERBS = (SAMPLE / "proverbs.txt").read_text(encoding="utf-8").splitlines()
 MESSAGES = rows("messages.csv")
 PAIRS = rows("gender_pairs.csv")

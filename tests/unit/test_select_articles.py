@@ -17,6 +17,7 @@ from minillm.corpus.select_articles import (
     jaccard,
     rejection,
     select_articles,
+    skeleton,
     split_clusters,
 )
 from minillm.corpus.tables import ARTICLES, CLEAN, SPLITS
@@ -32,6 +33,7 @@ def clean(page_id: int, text: str, **changes: Any) -> dict[str, Any]:
         "timestamp": "2020-01-01T00:00:00Z",
         "sha1": "0" * 40,
         "url": "",
+        "history_url": "",
         "licence": "CC0",
         "kind": "article",
         "text": text,
@@ -40,7 +42,9 @@ def clean(page_id: int, text: str, **changes: Any) -> dict[str, Any]:
         "words": len(text.split()),
         "sections": 0,
         "list_share": 0.0,
+        "leftovers": 0,
         "unrendered": [],
+        "holed": 0,
         **changes,
     }
 
@@ -62,6 +66,8 @@ def clean(page_id: int, text: str, **changes: Any) -> dict[str, Any]:
         ({"list_share": 0.6}, None),
         ({"list_share": 0.61}, "list"),
         ({"list_share": 0.61, "text": "Sin punto"}, "list"),
+        ({"leftovers": 1, "text": "Sin punto"}, "markup"),
+        ({"text": "水は液体である。"}, None),
         ({"text": "Sin punto\n\nTampoco aquí"}, "no_prose"),
         ({"text": "Punto. En medio"}, "no_prose"),
         ({"text": "Título\n\nUna frase.\n\nOtro título"}, None),
@@ -76,7 +82,9 @@ def test_the_first_reason_that_applies(changes: dict[str, Any], reason: str | No
 
 
 def words(name: str, start: int, stop: int) -> str:
-    return " ".join(f"{name}{number}" for number in range(start, stop))
+    """Different words without digits, which would make one skeleton of all texts."""
+    letters = str.maketrans("0123456789", "abcdefghij")
+    return " ".join(f"{name}{number}".translate(letters) for number in range(start, stop))
 
 
 def pair(shared: int, name: str = "p") -> tuple[str, str]:
@@ -252,7 +260,7 @@ def prose(name: str) -> str:
 
 KEPT = {page_id: prose(f"ñ{page_id}x") for page_id in (2, 4, 6, 8)}
 PAGES = [
-    *(clean(page_id, text, unrendered=["b", "a", "b"]) for page_id, text in KEPT.items()),
+    *(clean(page_id, text, unrendered=["b", "a", "b"], holed=1) for page_id, text in KEPT.items()),
     clean(1, "", kind="redirect"),
     clean(3, "Breve."),
     clean(5, prose("english"), language="en"),
@@ -286,11 +294,19 @@ def test_the_whole_stage(tmp_path: Path) -> None:
         "exact_duplicate": 1,
         "near_duplicate": 1,
     }
-    reasons = {page["page_id"]: (page["title"], page["reason"]) for page in report["dropped_pages"]}
-    assert list(reasons) == [1, 3, 5, 7, 9, 10, 11, 12]
-    assert reasons[9] == ("Página 9", "exact_duplicate")
-    assert reasons[10] == ("Página 10", "near_duplicate")
+    examples = {reason: [page["page_id"] for page in pages] for reason, pages in report["examples"].items()}
+    assert examples == {
+        "redirect": [1, 12],
+        "short": [3],
+        "language": [5],
+        "list": [7],
+        "exact_duplicate": [9],
+        "near_duplicate": [10],
+        "no_prose": [11],
+    }
+    assert report["examples"]["short"] == [{"page_id": 3, "title": "Página 3"}]
     assert report["unrendered_templates"] == {"b": 8, "a": 4}
+    assert report["holed_sentences"] == 4
     # A word such as «ñ2x17»: 4 or 5 characters, 10 of one digit and 90 of two; 99 spaces and a full stop; ñ is 2 bytes.
     characters = 10 * 4 + 90 * 5 + 99 + 1
     for split in SPLITS:
@@ -325,6 +341,41 @@ def test_what_resembles_goes_to_one_split(tmp_path: Path) -> None:
         splits = pq.read_table(output).column("split").to_pylist()
         assert len(splits) == 20
         assert splits[::2] == splits[1::2]
+
+
+def asteroid(name: str, year: int) -> str:
+    """An article that a program made: two of them share few shingles, for every sentence holds a name or a number."""
+    return (
+        f"({year}) {name} es un asteroide que forma parte del cinturón y fue descubierto el {year % 28} de mayo de "
+        f"{year} por el astrónomo {name} desde el observatorio de Villa {name}. Se llama así por {name} Ruiz {name}, y "
+        f"dista {year}. Tarda {year % 7} años en dar una vuelta y brilla con magnitud {year % 9},{year % 5}. "
+    ) + " ".join(f"Nada más se sabe de {name}, salvo que {name} {year} lo vio {word}." for word in "ABCDE")
+
+
+def test_the_frame_of_a_text() -> None:
+    assert skeleton("(12) Ana Gil es un río. Mide 5,3 km.") == "0 A es un río. A 0 km."
+    assert skeleton(asteroid("Iris", 1850)) == skeleton(asteroid("Aura de Oro".replace(" de ", " "), 1991))
+    assert skeleton(asteroid("Iris", 1850)) != skeleton(
+        asteroid("Iris", 1850).replace("río", "lago").replace("vuelta", "órbita")
+    )
+
+
+def test_of_articles_that_a_program_made_some_stay_in_one_split(tmp_path: Path) -> None:
+    names = [f"{a}{b}" for a in ("Al", "Be", "Ci", "Do", "Er") for b in ("ra", "sa", "ta", "va", "za", "ma")]
+    made = [clean(100 + number, asteroid(name, 1850 + number)) for number, name in enumerate(names)]
+    others = [clean(number, prose(f"ñ{number}x")) for number in range(40)]
+    kept = []
+    for seed in (1, 2):
+        shard, output = write(tmp_path / "0.parquet", *made, *others), tmp_path / "articles.parquet"
+        selection = Selection(skeleton_cap=12, seed=seed)
+        select_articles([shard], "es", selection, output, tmp_path / "selection.json")
+        report = json.loads((tmp_path / "selection.json").read_text(encoding="utf-8"))
+        assert report["dropped"] == {"skeleton": len(names) - 12}
+        rows = [row for row in pq.read_table(output).to_pylist() if row["page_id"] >= 100]
+        assert len(rows) == 12
+        assert {(row["cluster"], row["split"]) for row in rows} == {(100, rows[0]["split"])}
+        kept.append([row["page_id"] for row in rows])
+    assert kept[0] != kept[1]  # the seed chooses
 
 
 def test_nothing_is_written_where_too_little_is_left(tmp_path: Path) -> None:

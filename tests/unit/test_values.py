@@ -96,7 +96,16 @@ def test_one_page_that_was_dropped_is_in_the_singular(results: dict[str, Any]) -
 def test_every_reason_of_the_selection_has_a_name() -> None:
     """Kinds of pages (all but articles) and the reasons of `select_articles`, listed by hand."""
     kinds = {"redirect", "namespace", "content_model", "disambiguation"}
-    assert set(REASONS) == kinds | {"short", "language", "list", "no_prose", "exact_duplicate", "near_duplicate"}
+    assert set(REASONS) == kinds | {
+        "short",
+        "language",
+        "list",
+        "markup",
+        "no_prose",
+        "exact_duplicate",
+        "near_duplicate",
+        "skeleton",
+    }
 
 
 def test_vocabularies(results: dict[str, Any]) -> None:

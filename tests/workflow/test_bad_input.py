@@ -113,7 +113,7 @@ def test_a_folder_without_texts(empty: Project) -> None:
     (empty.folder / "few/a.docx").touch()
     result = empty.snakemake("corpus", "--config", "corpora={encyclopedia: {source: texts, path: few}}")
     assert result.returncode != 0
-    line_about(result.stdout, r"there are no \.txt or \.jsonl or \.parquet files in few")
+    line_about(result.stdout, r"there are no \.txt or \.md or \.jsonl or \.parquet files in few")
 
 
 def test_an_empty_corpus_after_filtering(empty: Project) -> None:

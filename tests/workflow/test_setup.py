@@ -92,6 +92,31 @@ def test_a_user_who_is_not_root_is_told_what_tests_need(tmp_path: Path) -> None:
     assert not (tmp_path / "called").exists()
 
 
+@pytest.mark.parametrize("contact", ["ana@example.org", "$(shell touch called)`touch called`$HOME\"; touch called; '"])
+def test_make_wikipedia_passes_the_contact_on_letter_by_letter(tmp_path: Path, contact: str) -> None:
+    shutil.copy2(ROOT / "Makefile", tmp_path)
+    for name in ("requirements.lock", "pyproject.toml", ".venv/installed"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    for name, text in (("system-packages.sh", ""), (".venv/bin/snakemake", "printf '%s\\n' \"$@\"")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    result = run_script(tmp_path, os.environ["PATH"], "wikipedia", f"CONTACT={contact}", script=Path("make"))
+    assert result.returncode == 0, result.stderr
+    assert f"\nconfig/wikipedia.yaml\n--config\ncontact={contact}\n" in result.stdout
+    assert not (tmp_path / "called").exists()
+
+
+def test_make_wikipedia_says_what_is_missing(tmp_path: Path) -> None:
+    shutil.copy2(ROOT / "Makefile", tmp_path)
+    result = run_script(tmp_path, os.environ["PATH"], "wikipedia", script=Path("make"))
+    assert result.returncode != 0
+    (line,) = result.stdout.splitlines()
+    assert "make wikipedia CONTACT=you@example.org" in line
+    assert not (tmp_path / ".venv").exists()
+
+
 def run_script(folder: Path, path: str, *arguments: str, script: Path = SCRIPT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [script, *arguments],

@@ -24,7 +24,7 @@ def test_nothing_is_left_to_do(finished: Project) -> None:
 
 def test_selection_is_what_the_sample_expects(finished: Project) -> None:
     report = json.loads((finished.folder / CORPUS / "selection.json").read_text(encoding="utf-8"))
-    dropped = {page["title"]: page["reason"] for page in report["dropped_pages"]}
+    dropped = {page["title"]: reason for reason, pages in report["examples"].items() for page in pages}
     with (ROOT / "data/sample/expected.csv").open(encoding="utf-8", newline="") as stream:
         expected = {row["title"]: row["expected"] for row in csv.DictReader(stream)}
     kept = pq.read_table(finished.folder / CORPUS / "articles.parquet", columns=["title"])["title"].to_pylist()

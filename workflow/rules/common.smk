@@ -1,4 +1,5 @@
 # The validated settings, and which files exist for which models; used by all the other files.
+import re
 import shlex
 import shutil
 import subprocess
@@ -7,18 +8,21 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-# Jobs run the Python that runs Snakemake, whether or not its environment has been activated.
-shell.prefix(
-    f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
-)
-
 from minillm.closure import code
+from minillm.corpus.read_multistream import index_beside
 from minillm.settings import ConfigError, as_json, load_settings
 
 try:
     SETTINGS = load_settings(config)
 except ConfigError as error:
     raise WorkflowError(str(error))
+
+# Jobs run the Python that runs Snakemake, whether or not its environment has been activated. The contact is no parameter
+# of a rule: another person's address is no reason to download again.
+shell.prefix(
+    f"set -euo pipefail; export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+    f" CONTACT={shlex.quote(SETTINGS.contact or '')}; "
+)
 
 RUN = SETTINGS.run.name
 CORPUS = SETTINGS.run.corpus
@@ -37,13 +41,34 @@ TITLES = as_json({model: SETTINGS.models[model].title for model in MODELS})
 
 FIGURES = ["training", "comparison", "bias", "leak", "bleu", "latency"]
 
-SOURCE = Path(SETTINGS.source_path(CORPUS))
-if not SOURCE.exists():
+DOWNLOADS = set(map(SETTINGS.download_path, SETTINGS.datasets))
+
+
+def lists_to_fetch(corpus):
+    """The files that name what is downloaded, by the key that gives them."""
+    fetch = SETTINGS.corpora[corpus].fetch
+    lists = {"fetch.titles": fetch.titles, "fetch.lock": fetch.lock}
+    return {key: path for key, path in lists.items() if path is not None}
+
+
+if SETTINGS.corpora[CORPUS].source == "api":
+    for key, path in lists_to_fetch(CORPUS).items():
+        if not Path(path).exists():
+            raise WorkflowError(f"corpora.{CORPUS}.{key}: there is no {path}")
+        if Path(path).resolve() == Path(f"data/{CORPUS}/corpus.lock.csv").resolve():
+            raise WorkflowError(
+                f"corpora.{CORPUS}.{key}: the download itself writes {path}; copy it to another place"
+            )
+elif (
+    SETTINGS.source_path(CORPUS) not in DOWNLOADS
+    and not Path(SETTINGS.source_path(CORPUS)).exists()
+):
     raise WorkflowError(
-        f"corpora.{CORPUS}.path: there is no {SOURCE}; give the path of an export with --config dump=PATH"
+        f"corpora.{CORPUS}.path: there is no {SETTINGS.source_path(CORPUS)}; give the path of an export with"
+        " --config dump=PATH"
     )
 
-ENDINGS = {"wikitext": [".wiki"], "texts": [".txt", ".jsonl", ".parquet"]}
+ENDINGS = {"wikitext": [".wiki"], "texts": [".txt", ".md", ".jsonl", ".parquet"]}
 
 
 def source_files(corpus):
@@ -59,16 +84,28 @@ def source_files(corpus):
 if SETTINGS.corpora[CORPUS].source in ENDINGS and not source_files(CORPUS):
     endings = " or ".join(ENDINGS[SETTINGS.corpora[CORPUS].source])
     raise WorkflowError(
-        f"corpora.{CORPUS}.path: there are no {endings} files in {SOURCE}"
+        f"corpora.{CORPUS}.path: there are no {endings} files in {SETTINGS.source_path(CORPUS)}"
     )
+
+
+def one_of(names):
+    """A pattern that matches these names, and nothing if there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def corpora_of(*sources):
     """A pattern that matches the corpora of these sources."""
-    names = [
+    return one_of(
         name for name, corpus in SETTINGS.corpora.items() if corpus.source in sources
-    ]
-    return "|".join(names) or "(?!)"
+    )
+
+
+def index_of(corpus):
+    """The index of a multistream dump, given or beside it, or None."""
+    source, path = SETTINGS.corpora[corpus].source, SETTINGS.source_path(corpus)
+    if source != "dump" or path is None:
+        return None
+    return SETTINGS.corpora[corpus].index or index_beside(Path(path))
 
 
 def shards(pattern):
@@ -85,6 +122,18 @@ def exports(wildcards):
     if SETTINGS.corpora[wildcards.corpus].source == "wikitext":
         return f"data/{wildcards.corpus}/export.xml"
     return SETTINGS.source_path(wildcards.corpus)
+
+
+def siteinfo(wildcards):
+    """What the wiki of a corpus says of itself; texts are on no wiki."""
+    is_text = SETTINGS.corpora[wildcards.corpus].source == "texts"
+    return [] if is_text else f"data/{wildcards.corpus}/siteinfo.json"
+
+
+def dropped_sections(corpus):
+    """The option that replaces the language's list of sections to leave out, if the config does."""
+    titles = SETTINGS.corpora[corpus].dropped_sections
+    return [] if titles is None else ["--dropped-sections", *titles]
 
 
 def with_vocabulary(pattern):
@@ -132,6 +181,8 @@ def results_of_the_run():
     corpus = [
         "articles.parquet",
         "selection.json",
+        "attribution.csv",
+        *(["corpus.lock.csv"] if SETTINGS.corpora[CORPUS].source == "api" else []),
         *(
             f"vocabulary/{vocabulary}/{file}"
             for vocabulary in vocabularies_of_the_run()

@@ -1,10 +1,37 @@
-# Corpus: from an export of a wiki, or texts, to articles in three splits.
-# Reads: the export or folder of the config. Writes: data/<corpus>/articles.parquet and selection.json.
+# Corpus: from a wiki, an export of one, or texts, to articles in three splits.
+# Reads: what the config names as source. Writes: data/<corpus>/articles.parquet, selection.json and attribution.csv.
 
 RAW_SHARDS = [
     f"data/{{corpus}}/raw/{shard}.parquet"
     for shard in range(SETTINGS.corpora[CORPUS].shards)
 ]
+
+
+rule fetch_dataset:
+    """Fetch a file of the registry of data sets (config/sources.yaml), SHA-256 verified."""
+    input:
+        code=code("minillm.corpus.fetch_dataset"),
+    output:
+        file=ensure(
+            "data/downloads/{dataset}/{file}",
+            sha256=lambda wildcards: SETTINGS.datasets[wildcards.dataset].sha256,
+        ),
+    log:
+        "logs/downloads/{dataset}/{file}.log",
+    benchmark:
+        "logs/downloads/{dataset}/{file}.benchmark.tsv"
+    wildcard_constraints:
+        dataset=one_of(SETTINGS.datasets),
+        file=one_of(dataset.file for dataset in SETTINGS.datasets.values()),
+    retries: 3
+    conda:
+        "../../environment.yml"
+    params:
+        url=lambda wildcards: SETTINGS.datasets[wildcards.dataset].url,
+        sha256=lambda wildcards: SETTINGS.datasets[wildcards.dataset].sha256,
+    shell:
+        'python -m minillm.corpus.fetch_dataset --url {params.url:q} --sha256 {params.sha256} --contact="$CONTACT"'
+        " --output {output.file:q} 2> {log:q}"
 
 
 rule write_export:
@@ -49,6 +76,89 @@ rule read_dump:
         " --real-revision-ids {params.real_revision_ids:q} --output {output.raw:q} 2> {log:q}"
 
 
+rule download_articles:
+    """Download articles from a wiki, and list their revisions so that others can fetch the same."""
+    input:
+        lists=lambda wildcards: lists_to_fetch(wildcards.corpus).values(),
+        code=code("minillm.corpus.download_articles"),
+    output:
+        raw=RAW_SHARDS,
+        corpus_lock="data/{corpus}/corpus.lock.csv",
+        siteinfo="data/{corpus}/siteinfo.json",
+    log:
+        "logs/{corpus}/download_articles.log",
+    benchmark:
+        "logs/{corpus}/download_articles.benchmark.tsv"
+    wildcard_constraints:
+        corpus=corpora_of("api"),
+    conda:
+        "../../environment.yml"
+    params:
+        wiki=lambda wildcards: SETTINGS.corpora[wildcards.corpus].wiki,
+        fetch=lambda wildcards: as_json(SETTINGS.corpora[wildcards.corpus].fetch),
+        language=lambda wildcards: SETTINGS.corpora[wildcards.corpus].language,
+        dropped_sections=lambda wildcards: dropped_sections(wildcards.corpus),
+        selection=lambda wildcards: as_json(SETTINGS.corpora[wildcards.corpus].select),
+        licence=lambda wildcards: SETTINGS.corpora[wildcards.corpus].licence,
+    shell:
+        'python -m minillm.corpus.download_articles --wiki {params.wiki:q} --contact="$CONTACT"'
+        " --fetch {params.fetch:q} --language {params.language:q} {params.dropped_sections:q}"
+        " --selection {params.selection:q}"
+        " --licence {params.licence:q} --cache data/{wildcards.corpus}/cache --output {output.raw:q}"
+        " --corpus-lock {output.corpus_lock:q} --siteinfo {output.siteinfo:q} 2> {log:q}"
+
+
+rule read_multistream:
+    """Read one part of a multistream dump by its index, SHA-1 sums verified."""
+    input:
+        dump=exports,
+        index=lambda wildcards: index_of(wildcards.corpus),
+        code=code("minillm.corpus.read_multistream"),
+    output:
+        raw="data/{corpus}/raw/{shard}.parquet",
+    log:
+        "logs/{corpus}/read_multistream-{shard}.log",
+    benchmark:
+        "logs/{corpus}/read_multistream-{shard}.benchmark.tsv"
+    wildcard_constraints:
+        corpus=one_of(filter(index_of, SETTINGS.corpora)),
+    conda:
+        "../../environment.yml"
+    params:
+        shards=lambda wildcards: SETTINGS.corpora[wildcards.corpus].shards,
+        licence=lambda wildcards: SETTINGS.corpora[wildcards.corpus].licence,
+        real_revision_ids=lambda wildcards: SETTINGS.corpora[
+            wildcards.corpus
+        ].real_revision_ids,
+    shell:
+        "python -m minillm.corpus.read_multistream --dump {input.dump:q} --index {input.index:q}"
+        " --shard {wildcards.shard} --shards {params.shards} --licence {params.licence:q}"
+        " --real-revision-ids {params.real_revision_ids:q} --output {output.raw:q} 2> {log:q}"
+
+
+# What has an index is read by it.
+ruleorder: read_multistream > read_dump
+
+
+rule read_siteinfo:
+    """Read from the head of an export what the wiki says of itself."""
+    input:
+        dump=exports,
+        code=code("minillm.corpus.read_siteinfo"),
+    output:
+        siteinfo="data/{corpus}/siteinfo.json",
+    log:
+        "logs/{corpus}/read_siteinfo.log",
+    benchmark:
+        "logs/{corpus}/read_siteinfo.benchmark.tsv"
+    wildcard_constraints:
+        corpus=corpora_of("dump", "wikitext"),
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m minillm.corpus.read_siteinfo --dump {input.dump:q} --output {output.siteinfo:q} 2> {log:q}"
+
+
 rule read_texts:
     """Read plain text, JSON lines or Parquet into shards of raw pages."""
     input:
@@ -77,6 +187,7 @@ rule clean_articles:
     """Turn the wikitext of a shard into plain, normalised text."""
     input:
         raw="data/{corpus}/raw/{shard}.parquet",
+        siteinfo=siteinfo,
         code=code("minillm.corpus.clean_articles"),
     output:
         clean="data/{corpus}/clean/{shard}.parquet",
@@ -88,9 +199,10 @@ rule clean_articles:
         "../../environment.yml"
     params:
         language=lambda wildcards: SETTINGS.corpora[wildcards.corpus].language,
+        dropped_sections=lambda wildcards: dropped_sections(wildcards.corpus),
     shell:
-        "python -m minillm.corpus.clean_articles --raw {input.raw:q} --language {params.language:q}"
-        " --output {output.clean:q} 2> {log:q}"
+        "python -m minillm.corpus.clean_articles --raw {input.raw:q} --siteinfo {input.siteinfo:q}"
+        " --language {params.language:q} {params.dropped_sections:q} --output {output.clean:q} 2> {log:q}"
 
 
 rule select_articles:
@@ -113,3 +225,24 @@ rule select_articles:
     shell:
         "python -m minillm.corpus.select_articles --clean {input.clean:q} --language {params.language:q}"
         " --selection {params.selection:q} --output {output.articles:q} --report {output.report:q} 2> {log:q}"
+
+
+rule write_attribution:
+    """List where each article came from, who wrote it, its licence and what was changed."""
+    input:
+        articles="data/{corpus}/articles.parquet",
+        code=code("minillm.corpus.attribution"),
+    output:
+        attribution="data/{corpus}/attribution.csv",
+    log:
+        "logs/{corpus}/write_attribution.log",
+    benchmark:
+        "logs/{corpus}/write_attribution.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        plain_text=lambda wildcards: SETTINGS.corpora[wildcards.corpus].source
+        == "texts",
+    shell:
+        "python -m minillm.corpus.attribution --articles {input.articles:q} --plain-text {params.plain_text:q}"
+        " --output {output.attribution:q} 2> {log:q}"

@@ -35,7 +35,8 @@ rule write_provenance:
     conda:
         "../../environment.yml"
     params:
-        config=as_json(SETTINGS.model_copy(update={"dump": None})),  # where a dump lies does not matter
+        # Where a dump lies does not matter, and the operator's address is not published.
+        config=as_json(SETTINGS.model_copy(update={"dump": None, "contact": None})),
     shell:
         "python -m minillm.paper.provenance --config {params.config:q} --code {input.code:q} --data {input.data:q}"
         " --models {input.models:q} --output {output.provenance:q} 2> {log:q}"

@@ -5,25 +5,25 @@ every page that has one is verified, pages without are counted in the log; a DOC
 export has one and entity bombs need one. Of a page with several revisions the newest is kept.
 """
 
-import bz2
-import gzip
 import hashlib
 import logging
 import lzma
 import urllib.parse
 import xml.parsers.expat
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from minillm.corpus.attribution import article_url, history_url
 from minillm.corpus.tables import write_shards
+from minillm.corpus.unpack import unpacked
 from minillm.stage import run_stage
 
 _log = logging.getLogger(__name__)
 
-CHUNK = 1 << 18  # bytes of XML handed to the parser at once
 LONGEST_PAGE = 16 << 20  # characters; MediaWiki allows 2 MiB of wikitext
+DEEPEST = 20  # elements inside each other; an export has six
 
 
 def read_dump(dump: Path, licence: str, real_revision_ids: bool, output: list[Path]) -> None:
@@ -39,22 +39,30 @@ def read_dump(dump: Path, licence: str, real_revision_ids: bool, output: list[Pa
 
 def read_pages(dump: Path, real_revision_ids: bool = False) -> Iterator[dict[str, Any]]:
     """The pages of an export one by one, with the columns of `tables.RAW` except the licence."""
-    handler = _ExportHandler(str(dump))
-    parser = xml.parsers.expat.ParserCreate(namespace_separator=" ")
+    return parse_pages(dump, unpacked(dump), real_revision_ids)
+
+
+def parse_pages(dump: Path, pieces: Iterable[bytes], real_revision_ids: bool) -> Iterator[dict[str, Any]]:
+    """The pages of the export that `pieces` of XML make up; messages call it `dump`."""
+    handler = _ExportHandler(str(dump), real_revision_ids)
+    parser = xml.parsers.expat.ParserCreate()
     parser.buffer_text = True
+    parser.buffer_size = 1 << 16  # one call for most texts, not one for each line
     parser.StartElementHandler = handler.start
     parser.EndElementHandler = handler.end
     parser.CharacterDataHandler = handler.characters
     parser.StartDoctypeDeclHandler = handler.doctype
     at_end = False
+    size = 0
     try:
-        with _open(dump) as stream:
-            while chunk := stream.read(CHUNK):
-                parser.Parse(chunk, False)
-                for page in handler.take():
-                    yield _with_url(page, handler.base, real_revision_ids)
-            at_end = True
-            parser.Parse(b"", True)
+        for piece in pieces:
+            parser.Parse(piece, False)
+            size += len(piece)
+            if size - parser.CurrentByteIndex > LONGEST_PAGE:  # the parser holds what has no end yet, such as a comment
+                raise ValueError(f"{dump}, {handler.place()}: markup of more than {LONGEST_PAGE} bytes: refused")
+            yield from handler.take()
+        at_end = True
+        parser.Parse(b"", True)
     except FileNotFoundError:
         raise ValueError(f"dump not found: {dump}; give its path with --config dump=PATH") from None
     except (EOFError, zlib.error) as error:
@@ -65,34 +73,18 @@ def read_pages(dump: Path, real_revision_ids: bool = False) -> Iterator[dict[str
         raise ValueError(f"{dump} is not well-formed XML, {handler.place()}: {error}") from error
     except (OSError, lzma.LZMAError) as error:
         raise ValueError(f"{dump} cannot be read, {handler.place()}: {error}") from error
-    for page in handler.take():
-        yield _with_url(page, handler.base, real_revision_ids)
+    yield from handler.take()
     if handler.unverified:
         _log.warning("%s: %d pages have no SHA-1 and were not verified", dump, handler.unverified)
 
 
-def _open(dump: Path) -> Any:
-    openers: dict[str, Callable[..., Any]] = {".bz2": bz2.open, ".gz": gzip.open, ".xz": lzma.open}
-    return openers.get(dump.suffix, open)(dump, "rb")
-
-
-def _with_url(page: dict[str, Any], base: str, real_revision_ids: bool) -> dict[str, Any]:
-    """Add the address of the article; a corpus whose export names no wiki has none."""
-    if not base:
-        return {**page, "url": ""}
-    address = urllib.parse.urlsplit(base)
-    if real_revision_ids:
-        return {**page, "url": f"{address.scheme}://{address.netloc}/w/index.php?oldid={page['rev_id']}"}
-    title = urllib.parse.quote(page["title"].replace(" ", "_"), safe="/:(),")
-    return {**page, "url": f"{address.scheme}://{address.netloc}/wiki/{title}"}
-
-
 class _ExportHandler:
-    """Collects pages from the parser's events. Elements are matched by local name: the schema's number changes."""
+    """Collects pages from the parser's events."""
 
-    def __init__(self, dump: str) -> None:
+    def __init__(self, dump: str, real_revision_ids: bool) -> None:
         self.dump = dump
-        self.base = ""  # address of the wiki's main page, from <siteinfo>
+        self.real_revision_ids = real_revision_ids
+        self.index = ""  # address of the wiki's index.php, from <siteinfo>; empty if the export names no wiki
         self.done: list[dict[str, Any]] = []
         self.path: list[str] = []
         self.page: dict[str, Any] = {}
@@ -106,16 +98,17 @@ class _ExportHandler:
         raise ValueError(f"{self.dump} has a DOCTYPE, which no MediaWiki export has: refused, since it can hide a bomb")
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        local = name.rpartition(" ")[2]
-        if not self.path and local != "mediawiki":
-            raise ValueError(f"{self.dump} is not a MediaWiki export: its root is <{local}>, not <mediawiki>")
-        self.path.append(local)
+        if not self.path and name != "mediawiki":
+            raise ValueError(f"{self.dump} is not a MediaWiki export: its root is <{name}>, not <mediawiki>")
+        self.path.append(name)
+        if len(self.path) > DEEPEST:
+            raise ValueError(f"{self.dump}, {self.place()}: more than {DEEPEST} elements inside each other: refused")
         self.pieces, self.length = [], 0
-        if local == "page":
+        if name == "page":
             self.page = {}
-        elif local == "revision":
+        elif name == "revision":
             self.revision = {}
-        elif local == "text" and self.path[-2] == "revision":  # not the text of another slot
+        elif name == "text" and self.path[-2] == "revision":  # not the text of another slot
             self.revision["sha1"] = attributes.get("sha1", "")
             self.revision["hidden"] = attributes.get("deleted", "")
 
@@ -126,24 +119,25 @@ class _ExportHandler:
         self.pieces.append(text)
 
     def end(self, name: str) -> None:
-        local = name.rpartition(" ")[2]
-        parent = self.path[-2] if len(self.path) > 1 else ""
-        text = "".join(self.pieces)
         self.path.pop()
-        self.pieces, self.length = [], 0
-        if parent == "siteinfo" and local == "base":
-            self.base = text
-        elif parent == "page" and local in ("title", "ns", "id"):
-            self.page[local] = text
-        elif parent == "revision" and (local != "sha1" or text):
-            self.revision[local] = text
-        if local == "revision":
-            newest = self.page.get("revision")
-            if newest is None or self.revision.get("timestamp", "") >= newest.get("timestamp", ""):
-                self.page["revision"] = self.revision
-        elif local == "page":
+        parent = self.path[-1] if self.path else ""
+        if parent == "revision":
+            text = "".join(self.pieces)
+            if name != "sha1" or text:
+                self.revision[name] = text
+        elif parent == "page":
+            if name == "revision":
+                newest = self.page.get("revision")
+                if newest is None or self.revision.get("timestamp", "") >= newest.get("timestamp", ""):
+                    self.page["revision"] = self.revision
+            else:
+                self.page[name] = "".join(self.pieces)
+        elif name == "page":
             self.count += 1
             self._finish()
+        elif name == "base" and parent == "siteinfo":
+            self.index = urllib.parse.urljoin("".join(self.pieces), "/w/index.php")
+        self.pieces, self.length = [], 0
 
     def _finish(self) -> None:
         revision = self.page.get("revision", {})
@@ -173,6 +167,8 @@ class _ExportHandler:
                 "namespace": namespace,
                 "content_model": revision.get("model", "wikitext"),
                 "wikitext": revision["text"],
+                "url": self.index and article_url(self.index, title, rev_id if self.real_revision_ids else None),
+                "history_url": self.index and history_url(self.index, title),
             }
         )
 

@@ -1,12 +1,17 @@
-"""Read articles that are plain text into shards of raw pages: text files, JSON lines or Parquet.
+"""Read articles that are plain text into shards of raw pages: text and Markdown files, JSON lines or Parquet.
 
-A text file is one article and its name the title; a line or row of the other two is one, with the columns of the files
-of `wikimedia/wikipedia` unless the config names others. Cleaning only normalises them.
+- `.txt`, in UTF-8: one article, the file's name its title.
+- `.md`, Markdown in UTF-8: the same, rendered to plain text; a `title:` in a YAML front matter names it.
+- `.jsonl`: an object a line; `.parquet`: a row. Each is an article, with the columns of the files of
+  `wikimedia/wikipedia` (`text`, `title`, `url`) unless the config names others.
+
+Cleaning only normalises them.
 """
 
 import hashlib
 import json
 import logging
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +19,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from minillm.corpus.attribution import history_url
+from minillm.corpus.markdown import render_markdown
 from minillm.corpus.tables import ROWS_AT_ONCE, new_id, write_shards
 from minillm.stage import run_stage
 
@@ -44,6 +51,7 @@ def _page(title: str, text: str, url: str, licence: str, taken: set[int]) -> dic
         "timestamp": "",
         "sha1": hashlib.sha1(text.encode()).hexdigest(),
         "url": url,
+        "history_url": _history_of(url),
         "licence": licence,
         "namespace": 0,
         "content_model": "text",
@@ -51,13 +59,24 @@ def _page(title: str, text: str, url: str, licence: str, taken: set[int]) -> dic
     }
 
 
+def _history_of(url: str) -> str:
+    """Where the authors are listed, if the address is that of an article of Wikipedia."""
+    address = urllib.parse.urlsplit(url)
+    if not address.netloc.endswith(".wikipedia.org") or not address.path.startswith("/wiki/"):
+        return ""
+    title = urllib.parse.unquote(address.path.removeprefix("/wiki/"))
+    return history_url(urllib.parse.urljoin(url, "/w/index.php"), title)
+
+
 def _articles(path: Path, text_column: str, title_column: str) -> Iterator[tuple[str, str, str]]:
     """Title, text and address of each article of a file."""
-    if path.suffix == ".txt":
+    if path.suffix in (".txt", ".md"):
         try:
-            yield path.stem.replace("_", " "), path.read_text(encoding="utf-8-sig"), ""
+            content = path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             raise ValueError(f"{path} is not UTF-8 ({error}): save it with that encoding") from error
+        named, plain = render_markdown(content) if path.suffix == ".md" else ("", content)
+        yield named or path.stem.replace("_", " "), plain, ""
         return
     for number, row in enumerate(_rows(path), 1):
         text = row.get(text_column)

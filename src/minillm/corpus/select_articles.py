@@ -1,12 +1,14 @@
 """Choose the articles that models will see and split them into train, validation and test.
 
-Every page that is left out is listed with the first reason that applies. Near-copies are dropped and articles that
-merely resemble each other stay in one cluster, which goes to one split as a whole: otherwise the test split would
-measure how well a model remembers the train split.
+Every page that is left out is counted under the first reason that applies. Copies are dropped. Of articles that a
+program made, which differ in numbers and names only (asteroids, municipalities), as many stay as the settings say.
+Articles that resemble each other stay in one cluster, which goes to one split as a whole: otherwise the test split
+would measure how well a model remembers the train split.
 """
 
 import hashlib
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +27,9 @@ Share = Annotated[float, Interval(gt=0, le=1)]
 
 SHINGLE = 5  # words; the usual size for near-duplicates of articles
 PERMUTATIONS = 128
+SKELETON = 3  # sentences whose frame tells the articles that a program made
+SKELETON_CHARACTERS = 250
+EXAMPLES = 20  # pages listed for each reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +47,8 @@ class Selection:
     """Share of lines from lists or tables above which a page counts as a list."""
     copy_similarity: Share = 0.8
     """From this similarity on, the article with the larger page id is dropped as a copy."""
+    skeleton_cap: Annotated[int, Ge(1)] = 20
+    """Articles that may share their first three sentences but for numbers and names; which ones, the seed decides."""
     cluster_similarity: Share = 0.4
     """From this similarity on, two articles go to the same split."""
     shares: dict[str, Share] = field(default_factory=lambda: {"train": 0.70, "validation": 0.15, "test": 0.15})
@@ -63,7 +70,7 @@ def select_articles(clean: list[Path], language: str, selection: Selection, outp
     candidates = [page for page in pages if page["page_id"] not in reasons]
     copies, clusters = find_copies({page["page_id"]: page["text"] for page in candidates}, selection)
     reasons |= copies
-    kept = [page for page in candidates if page["page_id"] not in copies]
+    kept = [page for page in candidates if page["page_id"] not in reasons]
     dropped = Counter(reasons.values())
     splits = split_clusters([clusters[page["page_id"]] for page in kept], selection, dropped)
     for page in kept:
@@ -77,14 +84,16 @@ def select_articles(clean: list[Path], language: str, selection: Selection, outp
             "kept": len(kept),
             "dropped": dict(dropped),
             "splits": {split: _totals([page for page in kept if page["split"] == split]) for split in SPLITS},
+            "holed_sentences": sum(page["holed"] for page in kept),
             "unrendered_templates": dict(Counter(name for page in kept for name in page["unrendered"]).most_common(30)),
-            "dropped_pages": [
-                {"page_id": page["page_id"], "title": page["title"], "reason": reasons[page["page_id"]]}
-                for page in pages
-                if page["page_id"] in reasons
-            ],
+            "examples": {reason: _examples(pages, reasons, reason) for reason in dropped},
         },
     )
+
+
+def _examples(pages: list[dict[str, Any]], reasons: Mapping[int, str], reason: str) -> list[dict[str, Any]]:
+    found = (page for page in pages if reasons.get(page["page_id"]) == reason)
+    return [{"page_id": page["page_id"], "title": page["title"]} for page in itertools.islice(found, EXAMPLES)]
 
 
 def _totals(pages: list[dict[str, Any]]) -> dict[str, int]:
@@ -100,23 +109,26 @@ def rejection(page: Mapping[str, Any], language: str, selection: Selection) -> s
     """The first reason to leave a page out for what it is, or None."""
     if page["kind"] != "article":
         return str(page["kind"])
-    if page["characters"] < selection.min_characters:
-        return "short"
-    if page["language"] != language:
-        return "language"
-    if page["list_share"] > selection.max_list_share:
-        return "list"
-    if not any(line.endswith(".") for line in page["text"].split("\n")):
-        return "no_prose"
-    return None
+    faults = {
+        "short": page["characters"] < selection.min_characters,
+        "language": page["language"] != language,
+        "list": page["list_share"] > selection.max_list_share,
+        "markup": page["leftovers"] > 0,
+        "no_prose": not any(line.endswith(_FULL_STOPS) for line in page["text"].split("\n")),
+    }
+    return next((reason for reason, applies in faults.items() if applies), None)
+
+
+_FULL_STOPS = (".", "。", "।", "։", "۔", "።", "။", "។")  # of scripts that have their own
 
 
 def find_copies(texts: Mapping[int, str], selection: Selection) -> tuple[dict[int, str], dict[int, int]]:
     """Copies among articles, and the cluster of each article.
 
     Takes and returns page ids. Candidates come from MinHash with locality-sensitive hashing (Leskovec, Rajaraman,
-    Ullman: Mining of Massive Datasets, ch. 3) and are verified with the exact similarity. Returns the reason by
-    page id (`exact_duplicate` or `near_duplicate`) and the cluster id (its smallest page id) by page id.
+    Ullman: Mining of Massive Datasets, ch. 3) and are verified with the exact similarity. Articles of one
+    skeleton are one cluster, and over the cap are dropped. Returns the reason by page id (`exact_duplicate`,
+    `near_duplicate` or `skeleton`) and the cluster id (its smallest page id) by page id.
     """
     parent = {page_id: page_id for page_id in texts}
 
@@ -127,6 +139,7 @@ def find_copies(texts: Mapping[int, str], selection: Selection) -> tuple[dict[in
 
     copies: dict[int, str] = {}
     first_with: dict[str, int] = {}
+    skeletons: dict[str, list[int]] = {}
     shingles: dict[int, frozenset[bytes]] = {}
     # At its own threshold the index misses half of the pairs: ask for more and verify each.
     index = MinHashLSH(threshold=selection.cluster_similarity / 2, num_perm=PERMUTATIONS)
@@ -147,7 +160,36 @@ def find_copies(texts: Mapping[int, str], selection: Selection) -> tuple[dict[in
             if similarity >= selection.copy_similarity and other not in copies:
                 copies[page_id] = "near_duplicate"
         index.insert(page_id, sketch)
+        if page_id not in copies:
+            skeletons.setdefault(skeleton(text), []).append(page_id)
+    for members in skeletons.values():
+        for page_id in members[1:]:
+            low, high = sorted((root(members[0]), root(page_id)))
+            parent[high] = low
+        members.sort(key=lambda page_id: hashlib.sha256(f"{selection.seed}:{page_id}".encode()).digest())
+        copies |= dict.fromkeys(members[selection.skeleton_cap :], "skeleton")
     return copies, {page_id: root(page_id) for page_id in texts}
+
+
+def skeleton(text: str) -> str:
+    """The beginning of a text without what a program fills in: numbers, and words with a capital.
+
+    Its first sentences, as many as `SKELETON` says, and enough of them for an abbreviation not to matter. Neighbouring
+    names count as one.
+    """
+    ends = (match.end() for match in _SENTENCE_END.finditer(text))
+    end = next(
+        (end for count, end in enumerate(ends, 1) if count >= SKELETON and end >= SKELETON_CHARACTERS), len(text)
+    )
+    frame: list[str] = []
+    for word in text[:end].split():
+        mask = "0" if any(map(str.isdigit, word)) else "A" if word[0].isupper() else word
+        if frame[-1:] != [mask] or mask not in "0A":
+            frame.append(mask)
+    return " ".join(frame)
+
+
+_SENTENCE_END = re.compile(r"[.!?](?=\s)|[。।։۔።။]")
 
 
 def _shingles(text: str) -> Iterator[bytes]:

@@ -21,7 +21,8 @@ IDENTITY = [
     ("title", pa.string()),
     ("timestamp", pa.string()),  # of the revision, ISO 8601, as the wiki gives it
     ("sha1", pa.string()),  # of the raw text in UTF-8, hex
-    ("url", pa.string()),  # where to read this article and find its authors; empty if it is not on a wiki
+    ("url", pa.string()),  # where to read this article; empty if it is not on a wiki
+    ("history_url", pa.string()),  # where its authors are listed; empty if it is not on a wiki
     ("licence", pa.string()),
 ]
 RAW = pa.schema(
@@ -42,7 +43,9 @@ CLEAN = pa.schema(
         ("words", pa.int64()),  # separated by white space
         ("sections", pa.int64()),
         ("list_share", pa.float64()),  # of the lines, 0 to 1
-        ("unrendered", pa.list_(pa.string())),  # templates inside the prose that left nothing
+        ("leftovers", pa.int64()),  # pieces of markup that are still in the text
+        ("unrendered", pa.list_(pa.string())),  # templates inside the prose that could not be rendered
+        ("holed", pa.int64()),  # sentences left out because something in them could not be rendered
     ]
 )
 ARTICLES = pa.schema(
@@ -57,7 +60,9 @@ ARTICLES = pa.schema(
     ]
 )
 SPLITS = ("train", "validation", "test")
-ROWS_AT_ONCE = 100  # rows a shard collects before it writes them
+# What a shard collects at most before it writes it.
+ROWS_AT_ONCE = 100
+CHARACTERS_AT_ONCE = 4 << 20
 
 
 def new_id(text: str, taken: set[int]) -> int:
@@ -77,13 +82,17 @@ def write_shards(output: list[Path], pages: Iterable[dict[str, Any]]) -> int:
             temporary = stack.enter_context(replacing(path))
             writers.append(stack.enter_context(pq.ParquetWriter(temporary, RAW, compression="zstd")))
         batches: list[list[dict[str, Any]]] = [[] for _ in output]
+        characters = [0] * len(output)
         count = 0
         for page in pages:
-            batch = batches[count % len(output)]
+            turn = count % len(output)
+            batch = batches[turn]
             batch.append(page)
-            if len(batch) == ROWS_AT_ONCE:
-                writers[count % len(output)].write_table(pa.Table.from_pylist(batch, schema=RAW))
+            characters[turn] += len(page["wikitext"])
+            if len(batch) == ROWS_AT_ONCE or characters[turn] > CHARACTERS_AT_ONCE:
+                writers[turn].write_table(pa.Table.from_pylist(batch, schema=RAW))
                 batch.clear()
+                characters[turn] = 0
             count += 1
         for writer, batch in zip(writers, batches, strict=True):
             writer.write_table(pa.Table.from_pylist(batch, schema=RAW))

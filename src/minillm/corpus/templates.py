@@ -1,84 +1,47 @@
-"""What the templates of a wiki show, for those that stand inside prose.
+"""What the templates and parser functions of a wiki show, for those that stand inside prose.
 
-A template's text lives in another page, and often in Lua, so it cannot be expanded offline. But a few dozen of them
+A template's text lives in another page, and often in Lua, so it cannot be expanded offline. But a few hundred of them
 carry nearly all the numbers, units, dates and names that prose needs, and what those show is simple. Which template
-does what is data (`wiki_es.toml`); how it is computed is here.
+does what is data (`wiki_<language>.toml`): nothing, one of its arguments, fixed characters, a pattern, or a function of
+this module.
+
+A pattern is the text shown, with `{1}` or `{name}` for an argument, `{1|name}` for the first of several that is there,
+`{1:filter}` for one that is written in another way (see `FILTERS`), and square brackets around what is left out where
+an argument in it is missing. Where one outside of brackets is missing, it is not known what the template shows.
 """
 
+import datetime
+import itertools
 import re
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+
+from minillm.corpus.language import Language
+from minillm.corpus.numbers import format_number, format_quantity, roman, superscript
+from minillm.corpus.parser_functions import call_function
 
 # In place of something that was taken out, so that the blanks and commas around it can be repaired. All marks are
 # Unicode noncharacters: no text may hold them, and the renderer removes them from its input.
 HOLE = "\ufdd0"
+APOSTROPHE = "\ufdd5"  # a «'» that is not bold or italic
 _EDGES = " \t\n\xa0" + HOLE
 
-_SUPERSCRIPTS = str.maketrans("0123456789+-−–n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻ⁿ")
-_NUMBER = re.compile(r"([+\-−–±~≈<>]?\s*)(\d+)(?:([.,])(\d+))?")
-_PLAIN_NUMBER = re.compile(r"[\d.,]*\d")
-_RANGE_WORDS = {"-": "–", "–": "–", "—": "–", "a": " a ", "y": " y ", "o": " o ", "e": " e "}
-_RANGE_WORDS |= {"x": " × ", "×": " × ", "por": " × ", "±": " ± ", "+-": " ± ", "+/-": " ± "}
-_YEAR = re.compile(r"\d{1,4}(?: [ad]\. ?C\.)?")
+_YEAR = re.compile(r"\d{1,4}(?: \w\. ?\w\.)?")
 _MONTH = re.compile(r"0?[1-9]|1[0-2]")
 _DAY = re.compile(r"0?[1-9]|[12]\d|3[01]")
 _ARGUMENT_NAME = re.compile(r"\s*[\w./-]+(?: [\w./-]+){0,4}\s*\Z")
 
 
-@dataclass(frozen=True, eq=False)
-class Language:
-    """What is particular to one language's Wikipedia: the contents of `wiki_<language>.toml`."""
+@dataclass(frozen=True)
+class Page:
+    """What a template may ask of the page that it stands in.
 
-    code: str
-    file_namespaces: frozenset[str]
-    category_namespaces: frozenset[str]
-    redirect_words: tuple[str, ...]
-    magic_words: tuple[str, ...]
-    dropped_sections: frozenset[str]
-    interlanguage: frozenset[str]
-    months: tuple[str, ...]
-    languages: dict[str, str]
-    countries: dict[str, str]
-    dropped: frozenset[str]
-    phonetic: tuple[str, ...]
-    phonetic_words: tuple[str, ...]
-    dropped_prefixes: tuple[str, ...]
-    literal: dict[str, str]
-    argument: dict[str, int]
-    function: dict[str, str]
+    title: as the wiki has it. date: of the revision, ISO 8601; for ages and the current year. Empty: not known.
+    """
 
-
-@cache
-def load_language(code: str) -> Language:
-    """The data of one language; ValueError if there is none."""
-    file = resources.files(__package__).joinpath(f"wiki_{code}.toml")
-    if not re.fullmatch(r"[a-z-]{2,12}", code) or not file.is_file():
-        raise ValueError(f"no wikitext data for language {code!r}: wiki_{code}.toml is missing")
-    data = tomllib.loads(file.read_text(encoding="utf-8"))
-    templates = data["templates"]
-    argument = dict.fromkeys(templates["first_argument"], 1)
-    return Language(
-        code=code,
-        file_namespaces=frozenset(data["file_namespaces"]),
-        category_namespaces=frozenset(data["category_namespaces"]),
-        redirect_words=tuple(data["redirect_words"]),
-        magic_words=tuple(data["magic_words"]),
-        dropped_sections=frozenset(data["dropped_sections"]),
-        interlanguage=frozenset(data["interlanguage"].split()) - {code},
-        months=tuple(data["months"]),
-        languages=data["languages"],
-        countries=data["countries"],
-        dropped=frozenset(templates["dropped"]),
-        phonetic=tuple(templates["phonetic"]),
-        phonetic_words=tuple(templates["phonetic_words"]),
-        dropped_prefixes=tuple(templates["dropped_prefixes"]),
-        literal=templates["literal"],
-        argument=argument | dict.fromkeys(templates["second_argument"], 2),
-        function=templates["function"],
-    )
+    title: str = ""
+    date: str = ""
 
 
 class Arguments:
@@ -102,145 +65,76 @@ class Arguments:
         return self.values.get(str(key), "")
 
     def list(self) -> list[str]:
-        """The positional arguments in order, empty ones included."""
-        return [self[i] for i in range(1, self.positional + 1)]
+        """The arguments 1, 2, … in order up to the first that is missing; empty ones included."""
+        return [self.values[str(i)] for i in itertools.takewhile(lambda i: str(i) in self.values, itertools.count(1))]
 
 
-def superscript(text: str) -> str:
-    """Digits, signs and n as superscript characters: «10» and «-3» give «10⁻³», where «10-3» would be wrong."""
-    return text.translate(_SUPERSCRIPTS)
+# --- Numbers ---------------------------------------------------------------------------------------------------------
 
 
-def group_digits(digits: str) -> str:
-    """«12345» as «12 345»; four digits stay together, as the Spanish Wikipedia does."""
-    if len(digits) < 5:
-        return digits
-    head = len(digits) % 3 or 3
-    return " ".join([digits[:head], *(digits[i : i + 3] for i in range(head, len(digits), 3))])
-
-
-def format_number(text: str) -> str:
-    """What {{formatnum:}} shows in Spanish: thousands apart, decimal comma. Other text is left as it is."""
-    return _PLAIN_NUMBER.sub(_grouped, text)
-
-
-def _grouped(match: re.Match[str]) -> str:
-    whole, point, fraction = match[0].partition(".")
-    if not whole.isdecimal() or (point and not fraction.isdecimal()):
-        return match[0]
-    return group_digits(whole) + (f",{fraction}" if point else "")
-
-
-def format_quantity(text: str) -> str:
-    """A number typed by a person: a comma is decimal; a point is too unless three digits follow it (ambiguous)."""
-    match = _NUMBER.fullmatch(text)
-    if match is None:
-        return text
-    sign, whole, separator, fraction = match.groups()
-    if separator is None:
-        return sign + group_digits(whole)
-    if separator == "." and len(fraction) == 3:
-        return text
-    return f"{sign}{group_digits(whole)},{fraction}"
-
-
-def _quantity(arguments: Arguments, language: Language) -> str | None:
+def _quantity(arguments: Arguments, language: Language, page: Page) -> str | None:
     # {{unidad|9,8|m/s²}}, {{unidad|5|-|10|km}}, {{unidad|25|km|2}}, {{unidad|1,5|e=6|km}}
     values = arguments.list()
     if not values or not values[0]:
         return None
-    text, rest = format_quantity(values[0]), values[1:]
-    while len(rest) >= 2 and rest[0] in _RANGE_WORDS:
-        text += _RANGE_WORDS[rest[0]] + format_quantity(rest[1])
+    text, rest = format_quantity(values[0], language), values[1:]
+    while len(rest) >= 2 and rest[0] in (*_RANGES, *language.format["ranges"].split()):
+        text += _RANGES.get(rest[0], f" {rest[0]} ") + format_quantity(rest[1], language)
         rest = rest[2:]
     if exponent := arguments["e"]:
-        text += f" × 10{superscript(exponent)}"
+        text += f"{language.format['times']}10{superscript(exponent)}"
     unit = rest[0] if rest else arguments["ul"] or arguments["u"]
     if len(rest) > 1 and re.fullmatch(r"[-−]?\d", rest[1]):
         unit += superscript(rest[1])
     return f"{text} {unit}" if unit else text
 
 
-def _number(arguments: Arguments, language: Language) -> str | None:
-    return format_number(arguments[1]) or None
+_RANGES = {"-": "–", "–": "–", "—": "–", "x": " × ", "×": " × ", "por": " × ", "by": " × "}
+_RANGES |= {"±": " ± ", "+-": " ± ", "+/-": " ± "}
 
 
-def _money(arguments: Arguments, language: Language) -> str | None:
+def _money(arguments: Arguments, language: Language, page: Page) -> str | None:
     values = [value for value in arguments.list()[:2] if value]
     # The amount comes first whichever way round the two were typed.
     values.sort(key=lambda value: not value[:1].isdigit())
     if not values or not values[0][:1].isdigit():
         return None
-    return " ".join([format_quantity(values[0]), *values[1:]])
+    return " ".join([format_quantity(values[0], language), *values[1:]])
 
 
-def _euro(arguments: Arguments, language: Language) -> str | None:
-    return f"{format_quantity(arguments[1])} €" if arguments[1] else "€"
-
-
-def _date(arguments: Arguments, language: Language) -> str | None:
-    # {{fecha|12|10|1492}}; the year may come first ({{fecha de inicio|1492|10|12}}), day and month may be missing.
-    values = [value for value in arguments.list()[:3] if value]
-    if values and _YEAR.fullmatch(values[0]) and len(values[0]) > 2:
-        values.reverse()
-    if not values or not _YEAR.fullmatch(values[-1]):
+def _conversion(arguments: Arguments, language: Language, page: Page) -> str | None:
+    # {{convert|10|km|mi}}, {{convert|2|to|5|km}}: only what was typed is shown, not what it is in the other unit.
+    values = arguments.list()
+    number = 1  # values before the unit
+    while len(values) > number + 1 and values[number] in (*_RANGES, *language.format["ranges"].split()):
+        number += 2
+    if len(values) <= number:
         return None
-    *before, year = values
-    if not before:
-        return year
-    *days, month = before
-    name = language.months[int(month) - 1] if _MONTH.fullmatch(month) else month.lower()
-    if name not in language.months or not all(_DAY.fullmatch(day) for day in days):
-        return None
-    return " de ".join([*(day.lstrip("0") for day in days), name, year])
+    *amounts, unit = values[: number + 1]
+    text = format_quantity(amounts[0], language)
+    for word, amount in zip(amounts[1::2], amounts[2::2], strict=True):
+        text += (f" {word} " if word in ("by", "to") else _RANGES.get(word, f" {word} ")) + format_quantity(
+            amount, language
+        )
+    names = language.units.get(unit)
+    if arguments["adj"] == "on" and names:
+        return f"{text}-{names[0]}"
+    if names and arguments["abbr"] not in ("on", "in"):
+        return f"{text} {names[0] if text == '1' else names[1]}"
+    return f"{text} {_UNIT_POWER.sub(lambda power: superscript(power[0]), _UNITS.get(unit, unit))}"
 
 
-def _century(arguments: Arguments, language: Language, word: str | None = None) -> str | None:
-    # {{siglo|number|era|word}}: era a or d (before or after Christ), word s («siglo») or a («s.») or a capital.
-    if not arguments[1]:
-        return None
-    prefixes = {"s": "siglo ", "S": "Siglo ", "a": "s. ", "A": "S. "}
-    eras = {"a": " a. C.", "d": " d. C."}
-    prefix = prefixes.get(word or arguments[3][:1], "")
-    return prefix + arguments[1].upper() + eras.get(arguments[2][:1].lower(), "")
+def _short_conversion(arguments: Arguments, language: Language, page: Page) -> str | None:
+    # {{cvt|10|km|mi}} is {{convert|10|km|mi|abbr=on}}
+    arguments.values.setdefault("abbr", "on")
+    return _conversion(arguments, language, page)
 
 
-def _century_with_word(arguments: Arguments, language: Language) -> str | None:
-    return _century(arguments, language, "s")
+_UNIT_POWER = re.compile(r"(?<=m)[23]$")
+_UNITS = {"C": "°C", "F": "°F", "sqmi": "sq mi", "sqft": "sq ft", "cuft": "cu ft"}
 
 
-def _before_christ(arguments: Arguments, language: Language) -> str | None:
-    return f"{arguments[1]} a. C.".lstrip()
-
-
-def _after_christ(arguments: Arguments, language: Language) -> str | None:
-    return f"{arguments[1]} d. C.".lstrip()
-
-
-def _quotation(arguments: Arguments, language: Language) -> str | None:
-    text = arguments[1] or arguments["cita"] or arguments["texto"] or arguments["text"]
-    author = arguments[2] or arguments["autor"] or arguments["author"]
-    # A block of its own on the wiki: a blank keeps it off a colon before it.
-    return f" {text} — {author}" if text and author else f" {text}" if text else None
-
-
-def _nihongo(arguments: Arguments, language: Language) -> str | None:
-    # {{nihongo|translation|characters|reading|extra}}
-    inside = ", ".join(value for value in (arguments[2], arguments[3], arguments[4]) if value)
-    if not arguments[1]:
-        return inside or None
-    return f"{arguments[1]} ({inside})" if inside else arguments[1]
-
-
-def _etymology(arguments: Arguments, language: Language) -> str | None:
-    # {{etimología|maya|batab|jefe}}: «(del maya batab, 'jefe')».
-    if not arguments[1]:
-        return None
-    meaning = f", '{arguments[3]}'" if arguments[3] else ""
-    return f"(del {' '.join(arguments.list()[:2])}{meaning})"
-
-
-def _fraction(arguments: Arguments, language: Language) -> str | None:
+def _fraction(arguments: Arguments, language: Language, page: Page) -> str | None:
     values = [value for value in arguments.list() if value]
     if len(values) == 1:
         return f"1/{values[0]}"
@@ -249,86 +143,265 @@ def _fraction(arguments: Arguments, language: Language) -> str | None:
     return f"{values[0]} {values[1]}/{values[2]}" if len(values) == 3 else None
 
 
-def _power_of_ten(arguments: Arguments, language: Language) -> str | None:
-    return f"×10{superscript(arguments[1])}" if arguments[1] else None
+# --- Dates -----------------------------------------------------------------------------------------------------------
 
 
-def _superscript_of(arguments: Arguments, language: Language) -> str | None:
-    return superscript(arguments[1]) or None
+def _date(arguments: Arguments, language: Language, page: Page) -> str | None:
+    # {{fecha|12|10|1492}}; the year may come first ({{fecha de inicio|1492|10|12}}), day, month or year may be missing.
+    values = [value for value in arguments.list()[:3] if value]
+    if values and _YEAR.fullmatch(values[0]) and len(values[0]) > 2:
+        values.reverse()
+    if not values or not _YEAR.fullmatch(values[-1]):
+        return None
+    *before, year = values
+    if not before:
+        return year
+    if len(values) == 2 and _DAY.fullmatch(values[0]) and _MONTH.fullmatch(year):
+        before, year = values, ""
+    *days, month = before
+    if _MONTH.fullmatch(month) and language.months:
+        month = language.months[int(month) - 1]
+    if month.lower() not in map(str.lower, language.months) or not all(_DAY.fullmatch(day) for day in days):
+        return None
+    if language.months[0].islower():
+        month = month.lower()
+    full = "date_day_first" if arguments["df"] else "date"
+    pattern = language.format[full if days and year else "month" if year else "day"]
+    return pattern.format(day="".join(days).lstrip("0"), month=month, year=year)
 
 
-def _root(arguments: Arguments, language: Language) -> str | None:
-    return f"√{arguments[1]}" if arguments[1] else None
+def _date_with_age(arguments: Arguments, language: Language, page: Page) -> str | None:
+    # {{fecha|died|born}}, six numbers, or {{fecha|24|2|1993|edad}}: an age in brackets.
+    shown, values = _date(arguments, language, page), arguments.list()
+    if shown is None or len(values) < 4 or not values[3]:
+        return shown
+    born = values[3:6] if len(values) >= 6 else values[:3]
+    then = values[:3] if len(values) >= 6 else []
+    age = _age(Arguments([*born, *then]), language, page)
+    return age and f"{shown} ({age})"
 
 
-def _country(arguments: Arguments, language: Language) -> str | None:
+def _age(arguments: Arguments, language: Language, page: Page) -> str | None:
+    # {{edad|15|3|1950|20|10|2005}}; without a second date, the age when the revision was written.
+    numbers = arguments.list()
+    try:
+        dates = [_numeric_date(numbers[i : i + 3]) for i in range(0, min(len(numbers), 6), 3)]
+        if len(dates) == 1:
+            dates.append(datetime.date.fromisoformat(page.date[:10]))
+        (born, then) = dates
+    except ValueError:
+        return None
+    years = then.year - born.year - ((then.month, then.day) < (born.month, born.day))
+    return language.format["age"].format(years=years)
+
+
+def _numeric_date(values: list[str]) -> datetime.date:
+    """A date as year, month and day or the other way round; ValueError if it is none."""
+    year, month, day = map(int, values if len(values[0]) > 2 else reversed(values))
+    return datetime.date(year, month, day)
+
+
+def _century(arguments: Arguments, language: Language, page: Page, word: str | None = None) -> str | None:
+    # {{siglo|number|era|word}}: era a or d (before or after Christ), word s («siglo») or a («s.») or a capital.
+    if not arguments[1]:
+        return None
+    prefix = language.century.get(word or arguments[3][:1], "")
+    era = {"a": "before_christ", "d": "after_christ"}.get(arguments[2][:1].lower())
+    return prefix + arguments[1].upper() + (f" {language.format[era]}" if era else "")
+
+
+def _century_with_word(arguments: Arguments, language: Language, page: Page) -> str | None:
+    return _century(arguments, language, page, "s")
+
+
+# --- Words -----------------------------------------------------------------------------------------------------------
+
+
+def _country(arguments: Arguments, language: Language, page: Page) -> str | None:
     return language.countries.get(arguments[1], arguments[1]) or None
 
 
-def _foreign_link(arguments: Arguments, language: Language) -> str | None:
-    # {{ill|en|Title there|Title here}}
-    return arguments[3] or arguments[2] or arguments[1] or None
+def _as_of(arguments: Arguments, language: Language, page: Page) -> str | None:
+    # {{as of|2015|5|lc=y}}
+    date = _date(Arguments([*arguments.list(), "df=y"]), language, page)
+    if date is None:
+        return None
+    shown = language.format["as_of"].format(date=date)
+    return shown if arguments["lc"] else shown[:1].upper() + shown[1:]
 
 
-_FUNCTIONS: dict[str, Callable[[Arguments, Language], str | None]] = {
+def _ordinal(arguments: Arguments, language: Language, page: Page) -> str | None:
+    # {{ord|3}}, {{ord|51|a}}
+    mark = language.format["ordinal_feminine" if arguments[2] == "a" else "ordinal"]
+    return f"{arguments[1]}{mark}" if arguments[1] else None
+
+
+def _word_in_language(arguments: Arguments, language: Language, page: Page) -> str | None:
+    # {{langx|de|Bratsche}}
+    code, *words = arguments.list() or [""]
+    return _foreign_word(code, Arguments(words), language) or None
+
+
+def _foreign_word(code: str, arguments: Arguments, language: Language) -> str | None:
+    # {{lang-ru|Москва|Moskvá}}: «en ruso: Москва, romanizado: Moskvá».
+    values = zip(("{word}", language.format["romanised"], language.format["literally"]), arguments.list(), strict=False)
+    words = ", ".join(pattern.format(word=value) for pattern, value in values if value)
+    if not words:
+        return ""
+    name = language.languages.get(code)
+    return language.format["in_language"].format(language=name, words=words) if name else words
+
+
+def _formula(arguments: Arguments, language: Language, page: Page) -> str | None:
+    # {{chem|H|2|O}}, {{chem2|SO4(2-)}}: subscripts stay on the line, charges are raised.
+    text = "".join(arguments.list())
+    return _CHARGE.sub(lambda charge: superscript(charge[1] or charge[2]), text) or None
+
+
+_CHARGE = re.compile(r"\((\d*[+−-])\)$|(?<=\w)([+−-])$")
+
+
+def _pronunciation(arguments: Arguments, language: Language) -> str:
+    # {{IPA-de|bɛɐ̯ˈliːn|pron|De-Berlin.ogg}}
+    sound = arguments[1] if arguments[1].startswith(("[", "/")) else f"[{arguments[1]}]"
+    return f"{language.format['pronounced']} {sound}" if arguments[2] == "pron" else sound
+
+
+_Function = Callable[[Arguments, Language, Page], str | None]
+FUNCTIONS: dict[str, _Function] = {
     "quantity": _quantity,
-    "number": _number,
     "money": _money,
-    "euro": _euro,
+    "conversion": _conversion,
+    "short_conversion": _short_conversion,
+    "formula": _formula,
+    "fraction": _fraction,
     "date": _date,
+    "date_with_age": _date_with_age,
+    "as_of": _as_of,
+    "foreign_word": _word_in_language,
+    "ordinal": _ordinal,
+    "age": _age,
     "century": _century,
     "century_with_word": _century_with_word,
-    "before_christ": _before_christ,
-    "after_christ": _after_christ,
-    "quotation": _quotation,
-    "nihongo": _nihongo,
-    "etymology": _etymology,
-    "fraction": _fraction,
-    "power_of_ten": _power_of_ten,
-    "superscript_of": _superscript_of,
-    "root": _root,
     "country": _country,
-    "foreign_link": _foreign_link,
+}
+FILTERS: dict[str, Callable[[str, Language], str]] = {
+    "number": format_number,
+    "quantity": format_quantity,
+    "superscript": lambda text, language: superscript(text),
+    "roman": lambda text, language: roman(text),
+    "upper": lambda text, language: text.upper(),
 }
 
+# --- Patterns --------------------------------------------------------------------------------------------------------
 
-def normalise_name(name: str) -> str:
+_PATTERN = re.compile(r"\{([^{}]+)\}|(\[)|(\])|([^{}\[\]]+)")
+
+
+@dataclass(frozen=True)
+class _Slot:
+    names: tuple[str, ...]
+    filter: str
+
+
+_Pattern = list["str | _Slot | _Pattern"]
+
+
+@cache
+def _compile(pattern: str) -> _Pattern:
+    """The pieces of a pattern; ValueError if its brackets do not match."""
+    stack: list[_Pattern] = [[]]
+    position = 0
+    for match in _PATTERN.finditer(pattern):
+        if match.start() != position:
+            break
+        position = match.end()
+        slot, opening, closing, text = match.groups()
+        if slot:
+            names, _, name_of_filter = slot.partition(":")
+            stack[-1].append(_Slot(tuple(names.split("|")), name_of_filter))
+        elif opening:
+            stack.append([])
+        elif closing and len(stack) > 1:
+            inner = stack.pop()
+            stack[-1].append(inner)
+        else:
+            stack[-1].append(text)
+    if position != len(pattern) or len(stack) > 1:
+        raise ValueError(f"the brackets of the pattern {pattern!r} do not match")
+    return stack[0]
+
+
+def _fill(pattern: _Pattern, arguments: Arguments, language: Language) -> str | None:
+    shown = ""
+    for piece in pattern:
+        if isinstance(piece, str):
+            shown += piece
+        elif isinstance(piece, _Slot):
+            value = next(filter(None, map(arguments.__getitem__, piece.names)), "")
+            if not value:
+                return None
+            shown += FILTERS[piece.filter](value, language) if piece.filter else value
+        else:
+            shown += _fill(piece, arguments, language) or ""
+    return shown
+
+
+# --- Calls -----------------------------------------------------------------------------------------------------------
+
+
+def normalise_name(name: str, language: Language) -> str:
     """A template's name as MediaWiki compares it: single blanks for underscores, first letter in lower case."""
     name = " ".join(name.replace("_", " ").split())
     prefix, colon, rest = name.partition(":")
-    if colon and prefix.lower() in ("plantilla", "template", "sust", "subst", "safesubst"):
+    if colon and prefix.lower() in language.template_namespaces:
         name = rest.strip()
     return name[:1].lower() + name[1:]
 
 
-def is_parser_function(name: str) -> bool:
-    """True for {{#if:…}}, {{formatnum:…}} and {{ORDENAR:…}}, which are not templates."""
-    return name.startswith("#") or name.partition(":")[0].strip().lower() in _COLON_WORDS
+def is_parser_function(name: str, language: Language) -> bool:
+    """True for {{#if:…}}, {{formatnum:…}}, {{ORDENAR:…}} and {{PAGENAME}}, which are not templates."""
+    name = name.strip()
+    function, colon, _ = name.partition(":")
+    return name.startswith("#") or (
+        function.strip().lower() in language.parser_functions and (bool(colon) or name.isupper())
+    )
 
 
-def render_template(name: str, parts: list[str], language: Language) -> str | None:
+def render_template(name: str, parts: list[str], language: Language, page: Page) -> str | None:
     """What a template or parser function shows; "" if it shows nothing in the text; None if we do not know.
 
     `name` is what stands before the first bar, as typed; `parts` are the rest, already rendered.
     """
-    if is_parser_function(name.strip()):
-        return _parser_function(name.strip(), parts)
-    key = normalise_name(name)
+    if is_parser_function(name, language):
+        function, _, first = name.strip().partition(":")
+        function = function.strip().lower()
+        canonical = language.parser_functions.get(function, function)
+        return call_function(canonical, first.strip(), parts, language, page.title, page.date)
+    key = normalise_name(name, language)
     shown = _country_name(key, parts, language)
     if shown is not None:
         return shown
     key = key.lower()
-    if key in language.literal:
-        # {{esd|5 km}} shows its argument without line breaks.
-        shown = Arguments(parts)[1] or language.literal[key]
-    elif key in language.function:
-        shown = _FUNCTIONS[language.function[key]](Arguments(parts), language)
-    elif key in language.argument:
-        shown = Arguments(parts)[language.argument[key]]
-    elif key.startswith("lang-"):
-        shown = _foreign_word(key.removeprefix("lang-"), Arguments(parts), language)
-    elif not key or key in language.dropped or key.startswith(language.dropped_prefixes):
-        shown = ""
+    kind, value = language.rules.get(key, ("", ""))
+    match kind:
+        case "literal":
+            # {{esd|5 km}} shows its argument without line breaks.
+            shown = Arguments(parts)[1] or value.replace("'", APOSTROPHE)
+        case "argument":
+            shown = Arguments(parts)[value]
+        case "pattern":
+            shown = _fill(_compile(value), Arguments(parts), language)
+        case "function":
+            shown = FUNCTIONS[value](Arguments(parts), language, page)
+        case "dropped":
+            shown = ""
+        case _ if key.startswith("lang-"):
+            shown = _foreign_word(key.removeprefix("lang-"), Arguments(parts), language)
+        case _ if key.startswith("ipa-"):
+            shown = _pronunciation(Arguments(parts), language)
+        case _ if not key or key.startswith(language.dropped_prefixes):
+            shown = ""
     return shown
 
 
@@ -338,73 +411,3 @@ def _country_name(key: str, parts: list[str], language: Language) -> str | None:
     if any(part.strip() for part in parts):
         return None
     return name if name in language.countries.values() else language.countries.get(name)
-
-
-def _foreign_word(code: str, arguments: Arguments, language: Language) -> str | None:
-    # {{lang-ru|Москва|Moskvá}}: «en ruso: Москва, Moskvá».
-    words = ", ".join(value for value in arguments.list()[:2] if value)
-    if not words:
-        return ""
-    name = language.languages.get(code)
-    return f"en {name}: {words}" if name else words
-
-
-# Sort keys, titles, notes and map positions: they show nothing where they stand.
-_SILENT_FUNCTIONS = frozenset(
-    ["ordenar", "ordena", "defaultsort", "displaytitle", "título", "mostrartítulo", "#tag", "#coordinates", "#seo"]
-)
-_COLON_WORDS = _SILENT_FUNCTIONS | {"formatnum", "lc", "uc", "lcfirst", "ucfirst", "plural", "ns", "int"}
-_COLON_WORDS |= {"fullurl", "localurl", "filepath", "urlencode", "anchorencode", "padleft", "padright"}
-
-
-def _parser_function(name: str, parts: list[str]) -> str | None:
-    function, _, first = name.partition(":")
-    function, first = function.strip().lower(), first.strip()
-    second, third, fourth = ([part.strip() for part in parts] + ["", "", ""])[:3]
-    shown: str | None = None
-    match function:
-        case "formatnum":
-            shown = first if second.lower() == "r" else format_number(first)
-        case "#if":
-            shown = second if first else third
-        case "#ifeq":
-            same = first == second or _as_number(first) == _as_number(second) is not None
-            shown = third if same else fourth
-        case "#switch":
-            shown = _switch(first, parts)
-        case "lc":
-            shown = first.lower()
-        case "uc":
-            shown = first.upper()
-        case "lcfirst":
-            shown = first[:1].lower() + first[1:]
-        case "ucfirst":
-            shown = first[:1].upper() + first[1:]
-        case "plural":
-            shown = second if first == "1" else third
-        case _ if function in _SILENT_FUNCTIONS:
-            shown = ""
-    return shown
-
-
-def _as_number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _switch(value: str, parts: list[str]) -> str:
-    # «a|b=x» gives x for a and for b; the default is «#default=…» or a last part without «=».
-    default, falls_through = "", False
-    for part in parts:
-        case, equals, result = part.partition("=")
-        case = case.strip()
-        falls_through = falls_through or case == value
-        if equals and falls_through:
-            return result.strip()
-        if equals and case == "#default":
-            default = result.strip()
-    if parts and "=" not in parts[-1]:
-        return parts[-1].strip()
-    return default

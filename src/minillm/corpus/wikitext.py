@@ -16,17 +16,20 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 
+from minillm.corpus.language import Language, section_key
+from minillm.corpus.numbers import superscript
 from minillm.corpus.templates import (
+    APOSTROPHE,
     HOLE,
-    Language,
+    Page,
     is_parser_function,
-    load_language,
     normalise_name,
     render_template,
-    superscript,
 )
+
+_NOWHERE = Page()
 
 
 @dataclass(frozen=True)
@@ -35,43 +38,50 @@ class Rendered:
 
     text: NFC; one blank line between paragraphs, headings as paragraphs of their own, list items one a line.
     sections: headings that were kept, that is, with text under them.
+    list_share: share of the lines that are list items or rows of (dropped) tables, 0 to 1; 0 for an empty page.
+        Indented lines (:) do not count: they hold formulas, quotations and verse.
     unrendered: names of the templates inside prose that could not be rendered, sorted, with repeats.
+    holed: sentences left out because such a template, or something else that was taken out, left a hole in them.
     """
 
-    text: str
-    sections: int
-    unrendered: tuple[str, ...]
+    text: str = ""
+    sections: int = 0
+    list_share: float = 0.0
+    unrendered: tuple[str, ...] = ()
+    holed: int = 0
 
 
-def render(wikitext: str, language: str = "es") -> Rendered:
-    """Plain text of a page. Any string is accepted; ValueError only for a language without data."""
-    document = _read(wikitext, language)
-    return Rendered(document.text, document.sections, tuple(sorted(document.unrendered)))
+def render(wikitext: str, language: Language, page: Page = _NOWHERE) -> Rendered:
+    """Plain text of a page; any string is accepted. `page` is what templates may ask of it."""
+    if redirect_target(wikitext, language) is not None:
+        return Rendered()
+    text = wikitext.replace("\r\n", "\n").replace("\r", "\n")
+    if _UNWANTED.search(text):
+        text = _UNWANTED.sub("", text)
+    scanner = _Scanner(text, language, page)
+    text = scanner.scan().replace(_EQUALS, "=")
+    if "__" in text:
+        text = _magic_words(language).sub("", text)
+    if "''" in text:
+        text = "\n".join(_without_quotes(line) if "''" in line else line for line in text.split("\n"))
+    if "&" in text:
+        text = _ENTITY.sub(_entity, text)
+    return _assemble(_lines(text, scanner.unknown, language), language)
 
 
-def list_share(wikitext: str, language: str = "es") -> float:
-    """Share of a page's lines that are list items or rows of (dropped) tables, 0 to 1; 0 for an empty page.
-
-    Indented lines (:) are not counted as list items: they hold formulas, quotations and verse.
-    """
-    document = _read(wikitext, language)
-    lines = document.lines + document.table_rows
-    return (document.items + document.table_rows) / lines if lines else 0.0
-
-
-def redirect_target(wikitext: str, language: str = "es") -> str | None:
+def redirect_target(wikitext: str, language: Language) -> str | None:
     """Title a redirect page points to, without its section; None if the page is not a redirect."""
     match = _REDIRECT.match(wikitext)
-    if match is None or match[1].lower() not in load_language(language).redirect_words:
+    if match is None or match[1].lower() not in language.redirect_words:
         return None
     return " ".join(match[2].replace("_", " ").split()).removeprefix(":").strip() or None
 
 
-def template_names(wikitext: str) -> list[str]:
+def template_names(wikitext: str, language: Language) -> list[str]:
     """Names of the templates a page calls, in order, first letter in lower case; parser functions left out."""
     visible = _strip_paired(_strip_paired(wikitext, "<!--", "-->"), "<nowiki>", "</nowiki>")
     names = (match[1] for match in _TEMPLATE_NAME.finditer(visible))
-    return [normalise_name(n) for n in names if n.strip() and not is_parser_function(n.strip())]
+    return [normalise_name(n, language) for n in names if n.strip() and not is_parser_function(n, language)]
 
 
 def _strip_paired(text: str, opener: str, closer: str) -> str:
@@ -93,9 +103,9 @@ _BREAK = "\ufdd1"  # <br>: a line break that starts no list or heading
 _LITERAL = "\ufdd2"  # before text from <nowiki>, <math> or an entity, which is no markup even at the start of a line
 _ROW = "\ufdd3"  # one row of a dropped table
 _EQUALS = "\ufdd4"  # a «=» from inside a nested construct, which does not name an argument
-_APOSTROPHE = "\ufdd5"  # a «'» that is not bold or italic
 _UNKNOWN = "\ufdd6"  # before and after the number, in `_DIGITS`, of a template that could not be rendered
 _DIGITS = "\ufde0\ufde1\ufde2\ufde3\ufde4\ufde5\ufde6\ufde7\ufde8\ufde9"
+_WOUND = "\ufdd7"  # a hole that breaks its sentence
 _UNKNOWN_TEMPLATE = re.compile(f"{_UNKNOWN}([{_DIGITS}]+){_UNKNOWN}")
 _TO_DIGITS = str.maketrans("0123456789", _DIGITS)
 _FROM_DIGITS = str.maketrans(_DIGITS, "0123456789")
@@ -165,8 +175,8 @@ class _Frame:
 class _Scanner:
     """Turns a page into text whose only markup is at line starts and in marks."""
 
-    def __init__(self, text: str, language: Language) -> None:
-        self.text, self.language = text, language
+    def __init__(self, text: str, language: Language, page: Page) -> None:
+        self.text, self.language, self.page = text, language, page
         self.stack = [_Frame(_PAGE, 0)]
         self.unknown: list[tuple[str, str]] = []  # name, and the text to show in its place if any
         self.closers: dict[str, tuple[int, int]] = {}  # where the next </tag> starts and ends
@@ -322,17 +332,15 @@ class _Scanner:
             # Braces of a formula outside of <math>, or of a program.
             self._emit(_DOUBLED_BRACKETS.sub(" ", "{{" + "|".join(parts) + "}}"))
             return
-        shown = render_template(name, parts[1:], self.language)
+        shown = render_template(name, parts[1:], self.language, self.page)
         if shown is None:
             number = str(len(self.unknown)).translate(_TO_DIGITS)
             self._emit(f"{_UNKNOWN}{number}{_UNKNOWN}")
-            name = normalise_name(_UNKNOWN_TEMPLATE.sub("", name))
-            if is_parser_function(name):
+            name = normalise_name(_UNKNOWN_TEMPLATE.sub("", name), self.language)
+            if is_parser_function(name, self.language):
                 name = name.partition(":")[0]
             self.unknown.append((name, _prose_argument(parts[1:])))
             return
-        if not shown:
-            self._trim_announcement(normalise_name(name).lower())
         if not shown.strip(" "):
             self._emit(shown or HOLE)
             return
@@ -340,24 +348,17 @@ class _Scanner:
         if shown.startswith("en ") and pieces and pieces[-1].endswith(("en ", "en\xa0")):
             # «en {{lang-de|…}}» would say «en en alemán».
             shown = shown[3:]
+        if shown.endswith("\n"):
+            shown = shown[:-1] + _BREAK  # a block: what follows starts a line
+        if "/" in shown and shown[0].isdigit() and pieces and pieces[-1][-1:].isdigit():
+            shown = " " + shown  # 19{{frac|1|2}}
         self._emit(shown)
-
-    def _trim_announcement(self, name: str) -> None:
-        # «Bonn, pronunciado {{AFI|…}}, es» must not become «Bonn, pronunciado, es».
-        pieces = self.stack[-1].pieces
-        if not pieces or not name.startswith(self.language.phonetic):
-            return
-        before = pieces[-1].rstrip(" :\xa0")
-        for word in self.language.phonetic_words:
-            if before.endswith((" " + word, "(" + word)):
-                pieces[-1] = before[: -len(word)]
-                break
 
     def _close_link(self) -> None:
         self._emit(_link_text(self.stack.pop().close(), self.language))
 
     def _close_address(self) -> None:
-        label = self.stack.pop().close()[0].partition(" ")[2].strip()
+        label = self.stack.pop().close()[0].partition(" ")[2].strip(" |")
         self._emit(label or HOLE)
 
     def _close_table(self, kind: int, end: int) -> None:
@@ -471,7 +472,7 @@ def _formula(tex: str) -> str:
 
 
 def _literal(text: str) -> str:
-    return _LINE_STARTS.sub(_LITERAL, text.replace("'", _APOSTROPHE))
+    return _LINE_STARTS.sub(_LITERAL, text.replace("'", APOSTROPHE))
 
 
 def _unclosed_template(text: str) -> str:
@@ -510,6 +511,7 @@ def _link_text(parts: list[str], language: Language) -> str:
             prefix in language.file_namespaces
             or prefix in language.category_namespaces
             or prefix in language.interlanguage
+            or (prefix in language.media_namespaces and not labels)
         ):
             return HOLE
     label = "|".join(labels).strip("\n") if labels else target.replace("_", " ")
@@ -544,36 +546,7 @@ class _Line:
     level: int = 0
     unknown: tuple[str, ...] = ()
     rows: int = 0
-
-
-@dataclass(frozen=True)
-class _Document:
-    text: str
-    sections: int
-    unrendered: list[str]
-    lines: int
-    items: int
-    table_rows: int
-
-
-@lru_cache(maxsize=1)
-def _read(wikitext: str, language: str) -> _Document:
-    """The whole way from wikitext to text; the last page is kept, since callers ask two things of it."""
-    data = load_language(language)
-    if redirect_target(wikitext) is not None:
-        return _Document("", 0, [], 0, 0, 0)
-    text = wikitext.replace("\r\n", "\n").replace("\r", "\n")
-    if _UNWANTED.search(text):
-        text = _UNWANTED.sub("", text)
-    scanner = _Scanner(text, data)
-    text = scanner.scan().replace(_EQUALS, "=")
-    if "__" in text:
-        text = _magic_words(data).sub("", text)
-    if "''" in text:
-        text = "\n".join(_without_quotes(line) if "''" in line else line for line in text.split("\n"))
-    if "&" in text:
-        text = _ENTITY.sub(_entity, text)
-    return _assemble(_lines(text, scanner.unknown), data)
+    holed: int = 0
 
 
 @cache
@@ -603,7 +576,7 @@ def _entity(match: re.Match[str]) -> str:
     return _LITERAL + shown if shown in "*#:;=|!-" else shown
 
 
-def _lines(text: str, unknown: list[tuple[str, str]]) -> Iterator[_Line | None]:
+def _lines(text: str, unknown: list[tuple[str, str]], language: Language) -> Iterator[_Line | None]:
     """Every line with its kind, cleaned; None for a blank one."""
     for raw in text.split("\n"):
         line = raw.strip(" \t")
@@ -614,13 +587,21 @@ def _lines(text: str, unknown: list[tuple[str, str]]) -> Iterator[_Line | None]:
         if line and line[0] in "=*#:;|-":
             kind, level, line = _line_markup(line)
         names: list[str] = []
-        pieces = line.split(_BREAK) if _BREAK in line else [line]
-        pieces = [piece for piece in (_clean(piece, unknown, names) for piece in pieces) if piece]
+        holed = 0
+        pieces = []
+        for piece in line.split(_BREAK) if _BREAK in line else [line]:
+            cleaned = _clean(piece, unknown, names, language, kind == _TEXT)
+            if _WOUND in cleaned:
+                whole, wounds = _whole_sentences(cleaned, language)
+                cleaned = cleaned.replace(_WOUND, "") if kind == _HEADING else whole
+                holed += wounds
+            if cleaned.strip(".,;:"):
+                pieces.append(cleaned)
         if pieces:
             joined = (" " if kind == _HEADING else "\n").join(pieces)
-            yield _Line(kind, joined, level, tuple(names), rows)
+            yield _Line(kind, joined, level, tuple(names), rows, holed)
         else:
-            yield _Line(_TEXT, "", rows=rows) if rows else None
+            yield _Line(_TEXT, "", 0, tuple(names), rows, holed) if rows or holed else None
 
 
 def _line_markup(line: str) -> tuple[int, int, str]:
@@ -648,44 +629,84 @@ def _heading(line: str) -> tuple[int, str]:
     return level, line[level : len(line) - level].strip("= ")
 
 
-def _clean(text: str, unknown: list[tuple[str, str]], names: list[str]) -> str:
-    """A line without marks, with its holes mended and single blanks; names of unrendered templates go to `names`."""
+def _clean(text: str, unknown: list[tuple[str, str]], names: list[str], language: Language, prose: bool) -> str:
+    """A line without marks but `_WOUND`, with its holes mended and single blanks.
+
+    Names of unrendered templates go to `names`. `prose`: the line is no list item or heading.
+    """
     if _UNKNOWN in text:
-        rest = _UNKNOWN_TEMPLATE.sub("", text)
-        in_prose = any(c.isalnum() for c in rest)
-
-        def resolve(match: re.Match[str]) -> str:
-            name, argument = unknown[int(match[1].translate(_FROM_DIGITS))]
-            before = text[match.start() - 1 : match.start()]
-            if in_prose and argument and before in (" ", "\xa0", "(", "«", ""):
-                return argument
-            if in_prose and name:
-                names.append(name)
-            return HOLE
-
-        text = _UNKNOWN_TEMPLATE.sub(resolve, text).replace(_UNKNOWN, "")
+        text = _resolve(text, unknown, names, language, prose)
     if _LITERAL in text:
         text = text.replace(_LITERAL, "")
     if _ODD_SPACES.search(text):
         text = _SPACES.sub(" ", text)
     if HOLE in text:
-        text = _mend(text)
-    return text.replace(_APOSTROPHE, "'").strip()
+        text = _mend(text, language)
+    return text.replace(APOSTROPHE, "'").strip()
 
 
-def _mend(line: str) -> str:
+def _resolve(text: str, unknown: list[tuple[str, str]], names: list[str], language: Language, prose: bool) -> str:
+    """Put something in the place of each template that could not be rendered: its only argument, a hole or a wound."""
+    if not any(c.isalnum() for c in _UNKNOWN_TEMPLATE.sub("", text)):
+        return _UNKNOWN_TEMPLATE.sub(HOLE, text).replace(_UNKNOWN, "")
+    pieces: list[str] = []
+    position = 0
+    for match in _UNKNOWN_TEMPLATE.finditer(text):
+        name, argument = unknown[int(match[1].translate(_FROM_DIGITS))]
+        pieces.append(text[position : match.start()])
+        position = match.end()
+        before, after = text[match.start() - 1 : match.start()], text[position : position + 2]
+        if argument and before in (" ", "\xa0", "(", "«", ""):
+            pieces.append(argument)
+            continue
+        if name:
+            names.append(name)
+        # Between two words of a sentence something is missing; glued to a word, or at an edge, it was a note or icon.
+        within = before in (" ", "\xa0") and pieces[-1].strip(" \xa0" + HOLE)[-1:] not in ("", ".", "!", "?")
+        opens = prose and not before and after[:1].isspace() and after[1:].islower()
+        wounded = opens or (within and after.lstrip(" \xa0")[:1].isalnum())
+        pieces.append(_WOUND + HOLE if wounded else HOLE)
+    return "".join([*pieces, text[position:]]).replace(_UNKNOWN, "")
+
+
+_SENTENCE_END = re.compile(r"(\S*?)[.!?…]+[»”\"')\]]*(?: +|$)")
+
+
+def _whole_sentences(line: str, language: Language) -> tuple[str, int]:
+    """The line without its wounded sentences, and how many these were; of a wound in brackets, only these are lost."""
+    line, brackets = _WOUNDED_BRACKETS.subn("", line)
+    kept: list[str] = []
+    count, start = brackets, 0
+    for match in _SENTENCE_END.finditer(line):
+        word = match[1].strip("(«“¿¡\"'[")
+        follows = line[match.end() :].lstrip("(«“¿¡\"'[")[:1]
+        if match.end() < len(line) and (follows.islower() or len(word) == 1 or word.lower() in language.abbreviations):
+            continue
+        sentence = line[start : match.end()]
+        count += _WOUND in sentence
+        kept += [sentence] if _WOUND not in sentence else []
+        start = match.end()
+    count += _WOUND in line[start:]
+    kept += [line[start:]] if _WOUND not in line[start:] else []
+    return "".join(kept).strip(), count
+
+
+_WOUNDED_BRACKETS = re.compile(rf" ?\([^()]*{_WOUND}[^()]*\)")
+
+
+def _mend(line: str, language: Language) -> str:
     """Close the holes of a line: «Lima ( ; ) , capital» gives «Lima, capital» where something was taken out."""
     parts = line.split(HOLE)
     if len(parts) > _MAX_HOLES:
         return _SPACES.sub(" ", "".join(parts))
     left: list[str] = []
     for i, right in enumerate(parts):
-        left.append(right if i == 0 else _join(left, right))
+        left.append(right if i == 0 else _join(left, right, language))
     mended = _SPACES.sub(" ", "".join(left))
     return mended if any(c.isalnum() for c in mended) else ""
 
 
-def _join(left: list[str], right: str) -> str:
+def _join(left: list[str], right: str, language: Language) -> str:
     """Trim the end of `left` and the start of `right` on both sides of one hole; returns `right`."""
     spaced = right.startswith(" ")
     right = right.lstrip(" ")
@@ -701,11 +722,22 @@ def _join(left: list[str], right: str) -> str:
             right = right.lstrip(" ")
         elif last in ("", "(", "[", "«", "“") and next_ and next_ in ",;:":
             right = right[1:].lstrip(" ")
+        elif last == ":" and next_ == ")":
+            left[-1] += _WOUND  # «(capital: )»
+            break
         elif last and next_ and last in ",;:" and next_ in ",;:.)":
             left[-1] = left[-1][:-1]
         else:
             break
-    if last in ("", "(", "[", "«", "“") or (next_ and next_ in ",;:.!?)]»”") or not spaced:
+    if spaced and last.isalpha() and (not next_ or next_ in ",;:.!?)"):
+        word = left[-1].rpartition(" ")[2].lstrip("(«“¿¡\"'[")
+        if word.lower() in language.function_words:
+            # «Nació en .»: what stood here was part of the sentence.
+            left[-1] += _WOUND
+    if last in ("", "(", "[", "«", "“") or (next_ and next_ in ",;:.!?)]»”"):
+        return right
+    spaced = spaced or (last in ".!?" and next_.isupper())  # «uno.<ref>…</ref>Dos»
+    if not spaced:
         return right
     return " " + right
 
@@ -726,13 +758,13 @@ def _trim(left: list[str], characters: str) -> bool:
 # --- Paragraphs and sections -----------------------------------------------------------------------------------------
 
 
-def _assemble(lines: Iterator[_Line | None], language: Language) -> _Document:
+def _assemble(lines: Iterator[_Line | None], language: Language) -> Rendered:
     """Join lines into paragraphs; leave out listed sections and headings with nothing under them."""
     pieces: list[str] = []
     pending: list[_Line] = []  # headings that wait for text
     unrendered: list[str] = []
     dropped_level = 0  # level of the heading whose section is being dropped
-    sections = items = count = rows = 0
+    sections = items = count = rows = holed = 0
     previous: int | None = None  # kind of the line above, None after a blank line
     for line in lines:
         if line is None:
@@ -740,14 +772,16 @@ def _assemble(lines: Iterator[_Line | None], language: Language) -> _Document:
         elif line.kind == _HEADING:
             if dropped_level and line.level > dropped_level:
                 continue
-            dropped_level = line.level if _section_key(line.text) in language.dropped_sections else 0
+            dropped_level = line.level if section_key(line.text) in language.dropped_sections else 0
             pending = [heading for heading in pending if heading.level < line.level]
             if not dropped_level:
                 pending.append(line)
             previous = None
         elif not dropped_level:
             rows += line.rows
+            holed += line.holed
             if not line.text:
+                unrendered += line.unknown
                 previous = None
                 continue
             for heading in pending:
@@ -765,10 +799,5 @@ def _assemble(lines: Iterator[_Line | None], language: Language) -> _Document:
             items += size if line.kind == _ITEM else 0
             previous = line.kind
     text = unicodedata.normalize("NFC", "".join(pieces[1:]))
-    return _Document(text, sections, unrendered, count, items, rows)
-
-
-def _section_key(title: str) -> str:
-    """A section's title for comparison: lower case, no accents, no punctuation at its ends."""
-    letters = unicodedata.normalize("NFD", title.lower())
-    return "".join(c for c in letters if not unicodedata.combining(c)).strip(" .:;-«»\"'")
+    list_share = (items + rows) / (count + rows) if count + rows else 0.0
+    return Rendered(text, sections, list_share, tuple(sorted(unrendered)), holed)

@@ -14,7 +14,22 @@ from minillm.files import write_text
 from minillm.stage import run_stage
 
 TIMESTAMP = "2026-01-01T00:00:00Z"  # outputs carry no dates of their own
-NAMESPACES = {"Anexo": 104}  # of the Spanish Wikipedia, the only one besides articles that the sample uses
+# Of the Spanish Wikipedia, without the talk pages.
+NAMESPACES = {
+    "Medio": -2,
+    "Especial": -1,
+    "Usuario": 2,
+    "Wikipedia": 4,
+    "Archivo": 6,
+    "MediaWiki": 8,
+    "Plantilla": 10,
+    "Ayuda": 12,
+    "Categoría": 14,
+    "Portal": 100,
+    "Wikiproyecto": 102,
+    "Anexo": 104,
+    "Módulo": 828,
+}
 
 
 def write_export(articles: list[Path], output: Path) -> None:
@@ -48,14 +63,17 @@ def _title(path: Path) -> str:
     return urllib.parse.unquote(path.stem).replace("_", " ")
 
 
-_HEAD = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="es">
+_NAMESPACES = "\n".join(
+    f'      <namespace key="{key}" case="first-letter">{name}</namespace>' for name, key in NAMESPACES.items()
+)
+_HEAD = f"""<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="es">
   <siteinfo>
     <sitename>miniLLM</sitename>
     <dbname>minillm</dbname>
     <case>first-letter</case>
     <namespaces>
       <namespace key="0" case="first-letter" />
-      <namespace key="104" case="first-letter">Anexo</namespace>
+{_NAMESPACES}
     </namespaces>
   </siteinfo>
 """
@@ -63,7 +81,8 @@ _HEAD = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version=
 
 def _page(title: str, page_id: int, revision_id: int, text: str) -> str:
     digest = _base36(int(hashlib.sha1(text.encode()).hexdigest(), 16)).rjust(31, "0")
-    namespace = NAMESPACES.get(title.partition(":")[0], 0)
+    prefix, colon, _ = title.partition(":")
+    namespace = NAMESPACES.get(prefix, 0) if colon else 0
     size = len(text.encode())
     return f"""  <page>
     <title>{escape(title)}</title>

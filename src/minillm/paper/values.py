@@ -23,9 +23,11 @@ REASONS = {  # one, several
     "short": ("texto demasiado corto", "textos demasiado cortos"),
     "language": ("texto en otra lengua", "textos en otra lengua"),
     "list": ("lista", "listas"),
+    "markup": ("página con marcas sin cerrar", "páginas con marcas sin cerrar"),
     "no_prose": ("página sin prosa", "páginas sin prosa"),
     "exact_duplicate": ("copia exacta", "copias exactas"),
     "near_duplicate": ("casi duplicado", "casi duplicados"),
+    "skeleton": ("artículo repetido salvo números y nombres", "artículos repetidos salvo números y nombres"),
 }
 
 
@@ -99,6 +101,7 @@ def gather(
             pages=report["pages"],
             kept=report["kept"],
             dropped=dropped,
+            holed=report["holed_sentences"],
             splits={split: SimpleNamespace(**report["splits"][split]) for split in SPLITS},
         ),
         "splits": SPLITS,
