@@ -1,6 +1,7 @@
 """What an export says of its wiki, from its head alone."""
 
 import bz2
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,15 @@ def test_language_and_namespaces(tmp_path: Path, encoding: str) -> None:
         "magic_words": [],
         "interlanguage": [],
     }
+
+
+def test_a_head_in_a_large_block(tmp_path: Path) -> None:
+    """A block of bz2 is unpacked as a whole: the first compressed bytes give nothing yet."""
+    noise = "".join(f"<page>{hashlib.sha256(bytes([n // 256, n % 256])).hexdigest()}</page>" for n in range(20_000))
+    dump = tmp_path / "a.xml.bz2"
+    dump.write_bytes(bz2.compress((HEAD + noise + "</mediawiki>").encode()))
+    assert dump.stat().st_size > 3 * 65_536
+    assert siteinfo(tmp_path, dump)["language"] == "ca"
 
 
 def test_nothing_after_the_head_is_read(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 The file is the one that the download writes; redirects, magic words and interlanguage prefixes are not in an export.
 """
 
-import itertools
 import lzma
 import xml.parsers.expat
 import zlib
@@ -13,7 +12,7 @@ from minillm.corpus.unpack import unpacked
 from minillm.files import write_json
 from minillm.stage import run_stage
 
-PIECES = 2  # of 2 MiB: the head of an export has a few KiB
+LONGEST_HEAD = 1 << 22  # bytes; the head of an export has a few KiB
 
 
 def read_siteinfo(dump: Path, output: Path) -> None:
@@ -29,8 +28,12 @@ def read_siteinfo(dump: Path, output: Path) -> None:
     parser.CharacterDataHandler = head.characters
     parser.StartDoctypeDeclHandler = head.doctype
     try:
-        for piece in itertools.islice(unpacked(dump), PIECES):
+        size = 0
+        for piece in unpacked(dump):
             parser.Parse(piece, False)
+            size += len(piece)
+            if size > LONGEST_HEAD:
+                break
         raise ValueError("it has no end")
     except _HeadEnd:
         pass

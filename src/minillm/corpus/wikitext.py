@@ -7,8 +7,10 @@ rendered at once; what is taken out leaves a mark, and the blanks, commas and br
 line, so that text that was plain already comes back unchanged.
 
 What is kept: paragraphs, headings (title only), list items (a line each, no marker), link labels, formulas as their
-TeX source, short code. What is dropped: tables, files, galleries, references, infoboxes, notices, long code, and the
-sections that `wiki_es.toml` lists (references, see also, …).
+TeX source, short code, and what templates write in the prose, as far as it is known (`templates.py`). What is dropped:
+tables, files, galleries, references, infoboxes, notices, long code, and the sections that the data of the language
+lists (references, see also, …). A sentence in which something that stood there could not be rendered is dropped whole
+(«Mide de largo.»), and counted; of a hole within brackets only these are lost.
 """
 
 import html
