@@ -282,7 +282,7 @@ def test_a_code_that_is_none_is_named() -> None:
 def test_every_rule_of_the_data_files_can_be_used() -> None:
     for language in (ES, EN, load_language("bg")):
         for name in language.rules:
-            for arguments in ("", "|a|b|c|d", "|1|2|3|4|5|6", "|x=1"):
+            for arguments in ("", "|a|b|c|d", "|99999999999|1|1|5|5|5", "|1|2|3|4|5|6", "|x=1"):
                 render(f"Uno {{{{{name}{arguments}}}}} dos.", language)
 
 

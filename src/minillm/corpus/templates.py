@@ -113,9 +113,8 @@ def _conversion(arguments: Arguments, language: Language, page: Page) -> str | N
     *amounts, unit = values[: number + 1]
     text = format_quantity(amounts[0], language)
     for word, amount in zip(amounts[1::2], amounts[2::2], strict=True):
-        text += (f" {word} " if word in ("by", "to") else _RANGES.get(word, f" {word} ")) + format_quantity(
-            amount, language
-        )
+        between = f" {word} " if word == "by" else _RANGES.get(word, f" {word} ")
+        text += between + format_quantity(amount, language)
     names = language.units.get(unit)
     if arguments["adj"] == "on" and names:
         return f"{text}-{names[0]}"
@@ -188,8 +187,8 @@ def _age(arguments: Arguments, language: Language, page: Page) -> str | None:
         dates = [_numeric_date(numbers[i : i + 3]) for i in range(0, min(len(numbers), 6), 3)]
         if len(dates) == 1:
             dates.append(datetime.date.fromisoformat(page.date[:10]))
-        (born, then) = dates
-    except ValueError:
+        born, then = dates
+    except (ValueError, OverflowError):
         return None
     years = then.year - born.year - ((then.month, then.day) < (born.month, born.day))
     return language.format["age"].format(years=years)
