@@ -68,6 +68,7 @@ SNIPPETS = [
     ("Viena (en {{lang-de|''Wien''}}) es grande.", "Viena (en alemán: Wien) es grande."),
     ("{{lang-ru|Москва|Moskvá}}", "en ruso: Москва, romanizado: Moskvá"),
     ("{{nowrap|uno dos}} {{small|tres}}", "uno dos tres"),
+    ("Uno{{nowrap| dos}} ({{small| tres }}).", "Uno dos (tres)."),
     ("{{nihongo|Batalla|艦隊|Kantai}} final", "Batalla (艦隊, Kantai) final"),
     ("Ganó {{ESP}} a {{bandera2|FRA}}.", "Ganó España a Francia."),
     ("{{lang|de|{{versalitas|A|x}}}} y {{nowrap|{{unidad|3|m}}}}", "A y 3 m"),

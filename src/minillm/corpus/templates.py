@@ -389,6 +389,8 @@ def render_template(name: str, parts: list[str], language: Language, page: Page)
             shown = Arguments(parts)[1] or value.replace("'", APOSTROPHE)
         case "argument":
             shown = Arguments(parts)[value]
+            if shown and value == "1" and parts[0].startswith(" "):
+                shown = " " + shown  # blanks of a positional argument are shown: «uno{{nowrap| dos}}»
         case "pattern":
             shown = _fill(_compile(value), Arguments(parts), language)
         case "function":

@@ -350,6 +350,8 @@ class _Scanner:
         if shown.startswith("en ") and pieces and pieces[-1].endswith(("en ", "en\xa0")):
             # «en {{lang-de|…}}» would say «en en alemán».
             shown = shown[3:]
+        if shown.startswith(" ") and pieces and pieces[-1].endswith(tuple(_CLOSED_BY)):
+            shown = shown.lstrip(" ")
         if shown.endswith("\n"):
             shown = shown[:-1] + _BREAK  # a block: what follows starts a line
         if "/" in shown and shown[0].isdigit() and pieces and pieces[-1][-1:].isdigit():
