@@ -17,10 +17,20 @@ _LINE_EDGES = re.compile(r" *\n *")
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
+# Marks above and below letters in a row: more than any script piles up, and ordering them takes the square of the time.
+_MARK = "[\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]"
+_MARKS = re.compile(f"({_MARK}{{30}}){_MARK}+")
+
+
+def compose(text: str) -> str:
+    """The text in NFC, with at most 30 combining marks in a row."""
+    return unicodedata.normalize("NFC", _MARKS.sub(r"\1", text))
+
+
 def normalise(text: str) -> str:
     """NFC, no invisible characters, single spaces, at most one blank line, no space at the edge of a line."""
     text = text.replace("\r\n", "\n").translate(_BLANKS)
     text = "".join(c for c in text if c == "\n" or unicodedata.category(c) not in _INVISIBLE)
-    text = unicodedata.normalize("NFC", text)
+    text = compose(text)
     text = _LINE_EDGES.sub("\n", _SPACES.sub(" ", text))
     return _BLANK_LINES.sub("\n\n", text).strip()

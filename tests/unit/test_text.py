@@ -68,3 +68,7 @@ def test_form(text: str) -> None:
 @given(st.text("aéñÑ9.,;«» \t\n\u00a0", max_size=60))
 def test_no_word_is_lost_or_joined(text: str) -> None:
     assert normalise(text).split() == text.split()
+
+
+def test_marks_do_not_pile_up() -> None:
+    assert normalise("b" + "\u0323" * 40 + "e\u0301") == "ḅ" + "\u0323" * 29 + "é"

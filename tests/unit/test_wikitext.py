@@ -129,6 +129,7 @@ SNIPPETS = [
     ("{{Ficha de río\n|a=b\n|c=[[d]]\n\nTexto '''uno'''.", "Texto uno."),
     ("Un [[enlace roto sigue.\n\nDespués [[otro]].", "Un enlace roto sigue.\n\nDespués otro."),
     ("[[Archivo:A.jpg|thumb|pie\n\nDespués.", "Después."),
+    ("[[Archivo:A.jpg|thumb|pie\n\notro]]Después.", "Después."),
     ("{| class=x\n|-\n| a\nDespués.", "Después."),
     ("Uno<ref>dos tres.\n\nCuatro.<ref>x</ref>", "Unodos tres.\n\nCuatro."),
     ("Uno }} dos ]] tres |} fin <!-- sigue", "Uno dos tres |} fin sigue"),
@@ -165,7 +166,17 @@ HOLES = [
     ("Según datos de {{a|1}} su población era de {{b|2}} habitantes.", "", 1),
     ("El Sr. Ruiz, de EE. UU., mide {{x}} metros según A. Gil. Es alto.", "Es alto.", 1),
     ("«¿Mide {{x}} metros?» Es alto.", "Es alto.", 1),
+    ("El presidente de EE.UU. Barack llegó {{x}} ayer. Es alto.", "Es alto.", 1),
+    ("Vino el Tte. Cnel. Gil con {{x}} hombres. Es alto.", "Es alto.", 1),
+    ("Pesa {{x|5}}, nada más. Es alto.", "Es alto.", 1),
+    ("Creció un {{x}}% anual. Es alto.", "Es alto.", 1),
+    ("¡{{x}} vino! Es alto.", "Es alto.", 1),
+    ("Está en {{coord|1|2}} y crece. Es alto.", "Es alto.", 1),
+    ("== Los {{x}} años ==\nEs alto.", "Los años\n\nEs alto.", 0),
     # Of a hole in brackets these are lost.
+    ("(El {{x}} gato). Fue.", "Fue.", 1),
+    ("Ana (hija (de {{x}} Luz) y Gil) vive.", "Ana (hija y Gil) vive.", 1),
+    ("Ana (nacida como {{x}}; Lima, 1950) vive.", "Ana vive.", 1),
     ("Lugo (con {{x|9}} habitantes) es así.", "Lugo es así.", 1),
     ("Lugo (capital: {{audio|x}}) es así.", "Lugo es así.", 1),
     # A note, an icon or a mark leaves none.
@@ -173,6 +184,7 @@ HOLES = [
     ("El río baja.{{x|5}} Llueve {{y}}.", "El río baja. Llueve.", 0),
     ("* {{x}} Ana Gil\n* Luz", "Ana Gil\nLuz", 0),
     ("{{x}} Ana canta.", "Ana canta.", 0),
+    ("{{aviso|Historia de Lima}} La ciudad nació.", "La ciudad nació.", 0),
     ("El río baja {{coord|1|2}} y crece.", "El río baja y crece.", 0),
 ]
 
@@ -420,6 +432,16 @@ OPENERS = [
         "<sup>",
         "<",
     ),
+    *(
+        "uno {{x}} dos . ",
+        "uno {{x}} dos .))x",
+        "(uno {{x}} dos",
+        "(uno {{x}} dos)",
+        "uno {{x}} dos!",
+        "a.a.",
+        "\u0301\u0323",
+    ),
+    *("{{unidad|1|-", "|1|-", "#REDIRECT ", "[[Archivo:a|b\n\n"),
     *("''", "\n==", "\n*", "&", "__", "<ref/>)", "( ; <ref/>", "{{a}}", "{{formatnum:1.", "{{fecha|9", "{{sup|{{x}}"),
 ]
 

@@ -31,6 +31,7 @@ def test_selection_is_what_the_sample_expects(finished: Project) -> None:
     assert dropped | dict.fromkeys(kept, "kept") == expected
     assert report["pages"] == len(expected)
     assert report["unrendered_templates"] == {}
+    assert report["holed_sentences"] == 0
 
 
 def test_splits_are_disjoint_and_sized(finished: Project) -> None:

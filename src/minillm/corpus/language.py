@@ -32,6 +32,7 @@ class Language:
     dropped_sections: frozenset[str]  # titles by `section_key`
     disambiguation: frozenset[str]  # templates of disambiguation pages
     function_words: frozenset[str]  # words that never stand before a comma or a full stop
+    conjunctions: frozenset[str]  # between two parts of a sentence
     abbreviations: frozenset[str]  # words whose full stop ends no sentence
     months: tuple[str, ...]
     languages: dict[str, str]  # names by code
@@ -83,6 +84,7 @@ def load_language(
         dropped_sections=frozenset(map(section_key, sections)),
         disambiguation=frozenset(words("disambiguation")),
         function_words=frozenset(words("function_words")),
+        conjunctions=frozenset(words("conjunctions")),
         abbreviations=frozenset(words("abbreviations")),
         months=tuple(own.get("months", [])),
         languages=table("languages"),

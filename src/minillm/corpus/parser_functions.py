@@ -36,7 +36,7 @@ def call_function(name: str, first: str, parts: list[str], language: Language, t
             shown = None if value is None else third if value in ("", "0") else second
         case "plural":
             shown = second if first == "1" else third or second
-        case "padleft" | "padright" if second.isdecimal() and int(second) <= 500:
+        case "padleft" | "padright" if re.fullmatch("[0-9]{1,3}", second):
             missing = int(second) - len(first)
             padding = ((third or "0") * max(missing, 0))[: max(missing, 0)]
             shown = padding + first if name == "padleft" else first + padding

@@ -72,25 +72,43 @@ class Arguments:
 # --- Numbers ---------------------------------------------------------------------------------------------------------
 
 
+def _amounts(values: list[str], language: Language) -> tuple[str, int]:
+    """Numbers at the beginning of some arguments, with what stands between them, and how many arguments they are."""
+    text, count = format_quantity(values[0], language), 1
+    while len(values) > count + 1 and values[count] in (*_RANGES, *language.format["ranges"].split()):
+        text += _RANGES.get(values[count], f" {values[count]} ") + format_quantity(values[count + 1], language)
+        count += 2
+    return text, count
+
+
+_RANGES = {"-": "–", "–": "–", "—": "–", "x": " × ", "×": " × ", "por": " × "}
+_RANGES |= {"±": " ± ", "+-": " ± ", "+/-": " ± "}
+
+
 def _quantity(arguments: Arguments, language: Language, page: Page) -> str | None:
     # {{unidad|9,8|m/s²}}, {{unidad|5|-|10|km}}, {{unidad|25|km|2}}, {{unidad|1,5|e=6|km}}
     values = arguments.list()
     if not values or not values[0]:
         return None
-    text, rest = format_quantity(values[0], language), values[1:]
-    while len(rest) >= 2 and rest[0] in (*_RANGES, *language.format["ranges"].split()):
-        text += _RANGES.get(rest[0], f" {rest[0]} ") + format_quantity(rest[1], language)
-        rest = rest[2:]
+    text, count = _amounts(values, language)
     if exponent := arguments["e"]:
         text += f"{language.format['times']}10{superscript(exponent)}"
-    unit = rest[0] if rest else arguments["ul"] or arguments["u"]
-    if len(rest) > 1 and re.fullmatch(r"[-−]?\d", rest[1]):
-        unit += superscript(rest[1])
+    unit = values[count] if len(values) > count else ""
+    if len(values) > count + 1 and re.fullmatch(r"[-−]?\d", values[count + 1]):
+        unit += superscript(values[count + 1])
     return f"{text} {unit}" if unit else text
 
 
-_RANGES = {"-": "–", "–": "–", "—": "–", "x": " × ", "×": " × ", "por": " × ", "by": " × "}
-_RANGES |= {"±": " ± ", "+-": " ± ", "+/-": " ± "}
+def _value(arguments: Arguments, language: Language, page: Page) -> str | None:
+    # {{val|5.2|0.3|u=km}}: the second number is the uncertainty.
+    values = arguments.list()
+    if not values or not values[0]:
+        return None
+    text = " ± ".join(format_quantity(value, language) for value in values[:2] if value)
+    if exponent := arguments["e"]:
+        text += f"{language.format['times']}10{superscript(exponent)}"
+    unit = arguments["ul"] or arguments["u"]
+    return f"{text} {unit}" if unit else text
 
 
 def _money(arguments: Arguments, language: Language, page: Page) -> str | None:
@@ -103,24 +121,30 @@ def _money(arguments: Arguments, language: Language, page: Page) -> str | None:
 
 
 def _conversion(arguments: Arguments, language: Language, page: Page) -> str | None:
-    # {{convert|10|km|mi}}, {{convert|2|to|5|km}}: only what was typed is shown, not what it is in the other unit.
+    # {{convert|10|km|mi}}, {{convert|2|to|5|km}}, {{convert|5|ft|11|in|m}}: only what was typed is shown.
     values = arguments.list()
-    number = 1  # values before the unit
-    while len(values) > number + 1 and values[number] in (*_RANGES, *language.format["ranges"].split()):
-        number += 2
-    if len(values) <= number:
+    if not values or not values[0]:
         return None
-    *amounts, unit = values[: number + 1]
-    text = format_quantity(amounts[0], language)
-    for word, amount in zip(amounts[1::2], amounts[2::2], strict=True):
-        between = f" {word} " if word == "by" else _RANGES.get(word, f" {word} ")
-        text += between + format_quantity(amount, language)
+    text, count = _amounts(values, language)
+    if len(values) <= count:
+        return None
+    unit, *rest = values[count : count + 3]
+    text = _with_unit(text, unit, arguments, language)
+    if len(rest) == 2 and (unit, rest[1]) in _COMPOUND:
+        text += f" {_with_unit(format_quantity(rest[0], language), rest[1], arguments, language)}"
+    return text
+
+
+def _with_unit(amount: str, unit: str, arguments: Arguments, language: Language) -> str:
     names = language.units.get(unit)
     if arguments["adj"] == "on" and names:
-        return f"{text}-{names[0]}"
+        return f"{amount}-{names[0]}"
     if names and arguments["abbr"] not in ("on", "in"):
-        return f"{text} {names[0] if text == '1' else names[1]}"
-    return f"{text} {_UNIT_POWER.sub(lambda power: superscript(power[0]), _UNITS.get(unit, unit))}"
+        return f"{amount} {names[0] if amount == '1' else names[1]}"
+    return f"{amount} {_UNIT_POWER.sub(lambda power: superscript(power[0]), _UNITS.get(unit, unit))}"
+
+
+_COMPOUND = {("ft", "in"), ("lb", "oz"), ("st", "lb"), ("yd", "ft"), ("mi", "yd")}
 
 
 def _short_conversion(arguments: Arguments, language: Language, page: Page) -> str | None:
@@ -260,6 +284,13 @@ def _formula(arguments: Arguments, language: Language, page: Page) -> str | None
 _CHARGE = re.compile(r"\((\d*[+−-])\)$|(?<=\w)([+−-])$")
 
 
+def _sound(arguments: Arguments, language: Language, page: Page) -> str | None:
+    # {{IPA|/a/}}, {{IPA|de|bɔn}}
+    if arguments[2] and arguments[1] in language.languages:
+        return _foreign_word(arguments[1], Arguments([f"[{arguments[2]}]"]), language)
+    return arguments[1] or None
+
+
 def _pronunciation(arguments: Arguments, language: Language) -> str:
     # {{IPA-de|bɛɐ̯ˈliːn|pron|De-Berlin.ogg}}
     sound = arguments[1] if arguments[1].startswith(("[", "/")) else f"[{arguments[1]}]"
@@ -269,7 +300,9 @@ def _pronunciation(arguments: Arguments, language: Language) -> str:
 _Function = Callable[[Arguments, Language, Page], str | None]
 FUNCTIONS: dict[str, _Function] = {
     "quantity": _quantity,
+    "value": _value,
     "money": _money,
+    "sound": _sound,
     "conversion": _conversion,
     "short_conversion": _short_conversion,
     "formula": _formula,

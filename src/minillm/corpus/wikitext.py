@@ -15,13 +15,14 @@ lists (references, see also, …). A sentence in which something that stood ther
 
 import html
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from minillm.corpus.language import Language, section_key
 from minillm.corpus.numbers import superscript
+from minillm.corpus.sentences import WOUND, whole_sentences
 from minillm.corpus.templates import (
     APOSTROPHE,
     HOLE,
@@ -30,6 +31,7 @@ from minillm.corpus.templates import (
     normalise_name,
     render_template,
 )
+from minillm.text import compose
 
 _NOWHERE = Page()
 
@@ -95,7 +97,7 @@ def _strip_paired(text: str, opener: str, closer: str) -> str:
     return "".join([*pieces, text[position:]])
 
 
-_REDIRECT = re.compile(r"\s*#\s*([^\W\d_]{1,30})\s*:?\s*\[\[([^\]|#\n]{1,300})", re.UNICODE)
+_REDIRECT = re.compile(r"\s*+#\s{0,9}([^\W\d_]{1,30})\s{0,9}:?\s{0,9}\[\[([^\]|#\n]{1,300})", re.UNICODE)
 _TEMPLATE_NAME = re.compile(r"\{\{([^{}|\[\]<>]{1,255})")
 
 # --- Marks -----------------------------------------------------------------------------------------------------------
@@ -107,7 +109,6 @@ _ROW = "\ufdd3"  # one row of a dropped table
 _EQUALS = "\ufdd4"  # a «=» from inside a nested construct, which does not name an argument
 _UNKNOWN = "\ufdd6"  # before and after the number, in `_DIGITS`, of a template that could not be rendered
 _DIGITS = "\ufde0\ufde1\ufde2\ufde3\ufde4\ufde5\ufde6\ufde7\ufde8\ufde9"
-_WOUND = "\ufdd7"  # a hole that breaks its sentence
 _UNKNOWN_TEMPLATE = re.compile(f"{_UNKNOWN}([{_DIGITS}]+){_UNKNOWN}")
 _TO_DIGITS = str.maketrans("0123456789", _DIGITS)
 _FROM_DIGITS = str.maketrans(_DIGITS, "0123456789")
@@ -121,10 +122,11 @@ _SPACES = re.compile("[ \t\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]
 # --- Scanning --------------------------------------------------------------------------------------------------------
 
 _PAGE, _TEMPLATE, _LINK, _ADDRESS, _TABLE, _HTML_TABLE = range(6)
+_CAPTION = 2_000  # characters; a longer one was not closed
 # Constructs open at once. Real pages stay under 15; deeper openers are dropped as if they were never closed.
 _MAX_DEPTH = 60
 
-_OPENERS = r"\{\{+|\[\[|\[(?=(?i:https?:|ftp:|mailto:|//))|<(?=[!/a-zA-Z])|\{\||\}\}+|\]\]|\|\}"
+_OPENERS = r"\{\{+|\[\[|\[(?=(?i:[a-z]{2,8}://|mailto:|news:|tel:|//))|<(?=[!/a-zA-Z])|\{\||\}\}+|\]\]|\|\}"
 _ANYWHERE = re.compile(_OPENERS)
 _IN_TEMPLATE = re.compile(_OPENERS + r"|\|")
 _IN_LINK = re.compile(_OPENERS + r"|\||\]|\n")
@@ -180,7 +182,7 @@ class _Scanner:
     def __init__(self, text: str, language: Language, page: Page) -> None:
         self.text, self.language, self.page = text, language, page
         self.stack = [_Frame(_PAGE, 0)]
-        self.unknown: list[tuple[str, str]] = []  # name, and the text to show in its place if any
+        self.unknown: list[_Unknown] = []
         self.closers: dict[str, tuple[int, int]] = {}  # where the next </tag> starts and ends
         self.no_comment_end = False
 
@@ -293,12 +295,19 @@ class _Scanner:
         self.stack[-1].pieces.append(text)
 
     def _newline(self, start: int) -> int:
-        # An address ends with its line; a link's target does too, and its label with its paragraph.
+        # An address ends with its line; a link's target does too, and its label with its paragraph, but not a caption.
         blank = self.text.startswith(("\n\n", "\n=", "\n*", "\n#"), start)
-        while (frame := self.stack[-1]).kind == _ADDRESS or (frame.kind == _LINK and (blank or not frame.parts)):
+        while (frame := self.stack[-1]).kind == _ADDRESS or (
+            frame.kind == _LINK and (not frame.parts or (blank and not self._is_caption(frame, start)))
+        ):
             self._abandon()
         self.stack[-1].pieces.append("\n")
         return start + 1
+
+    def _is_caption(self, frame: _Frame, position: int) -> bool:
+        """Whether an open link is one of a file, and ends not far from here."""
+        namespace = frame.parts[0].partition(":")[0].strip().lower()
+        return namespace in self.language.file_namespaces and self.text.find("]]", position, position + _CAPTION) >= 0
 
     def _find_open(self, kind: int) -> int:
         """Index of the innermost open construct of this kind; 0 if there is none."""
@@ -341,7 +350,7 @@ class _Scanner:
             name = normalise_name(_UNKNOWN_TEMPLATE.sub("", name), self.language)
             if is_parser_function(name, self.language):
                 name = name.partition(":")[0]
-            self.unknown.append((name, _prose_argument(parts[1:])))
+            self.unknown.append(_unknown(name, parts[1:]))
             return
         if not shown.strip(" "):
             self._emit(shown or HOLE)
@@ -522,14 +531,20 @@ def _link_text(parts: list[str], language: Language) -> str:
     return label if label.strip() else target.partition(" (")[0] or HOLE
 
 
-def _prose_argument(parts: list[str]) -> str:
-    """The argument that an unknown template surely shows: its only one, if that is a few plain words."""
-    if len(parts) != 1:
-        return ""
-    text = parts[0].strip()
+class _Unknown(NamedTuple):
+    """A template that could not be rendered. words: what it surely shows, its only argument, if that is plain words."""
+
+    name: str
+    words: str
+    has_number: bool  # as an argument without a name
+
+
+def _unknown(name: str, arguments: list[str]) -> _Unknown:
+    has_number = any("=" not in argument and any(map(str.isdigit, argument)) for argument in arguments)
+    text = arguments[0].strip() if len(arguments) == 1 else ""
     words = text.split()
     plain = all(word.strip("'«»,.;:()").isalpha() for word in words)
-    return text if len(words) >= 2 and plain and "\n" not in text else ""
+    return _Unknown(name, text if len(words) >= 2 and plain and "\n" not in text else "", has_number)
 
 
 # --- Lines -----------------------------------------------------------------------------------------------------------
@@ -580,7 +595,7 @@ def _entity(match: re.Match[str]) -> str:
     return _LITERAL + shown if shown in "*#:;=|!-" else shown
 
 
-def _lines(text: str, unknown: list[tuple[str, str]], language: Language) -> Iterator[_Line | None]:
+def _lines(text: str, unknown: list[_Unknown], language: Language) -> Iterator[_Line | None]:
     """Every line with its kind, cleaned; None for a blank one."""
     for raw in text.split("\n"):
         line = raw.strip(" \t")
@@ -595,9 +610,9 @@ def _lines(text: str, unknown: list[tuple[str, str]], language: Language) -> Ite
         pieces = []
         for piece in line.split(_BREAK) if _BREAK in line else [line]:
             cleaned = _clean(piece, unknown, names, language, kind == _TEXT)
-            if _WOUND in cleaned:
-                whole, wounds = _whole_sentences(cleaned, language)
-                cleaned = cleaned.replace(_WOUND, "") if kind == _HEADING else whole
+            if WOUND in cleaned:
+                whole, wounds = whole_sentences(cleaned, language)
+                cleaned = _SPACES.sub(" ", cleaned.replace(WOUND, "")).strip() if kind == _HEADING else whole
                 holed += wounds
             if cleaned.strip(".,;:"):
                 pieces.append(cleaned)
@@ -633,13 +648,13 @@ def _heading(line: str) -> tuple[int, str]:
     return level, line[level : len(line) - level].strip("= ")
 
 
-def _clean(text: str, unknown: list[tuple[str, str]], names: list[str], language: Language, prose: bool) -> str:
-    """A line without marks but `_WOUND`, with its holes mended and single blanks.
+def _clean(text: str, unknown: list[_Unknown], names: list[str], language: Language, prose: bool) -> str:
+    """A line without marks but `WOUND`, with its holes mended and single blanks.
 
     Names of unrendered templates go to `names`. `prose`: the line is no list item or heading.
     """
     if _UNKNOWN in text:
-        text = _resolve(text, unknown, names, language, prose)
+        text = _resolve(text, unknown, names, prose)
     if _LITERAL in text:
         text = text.replace(_LITERAL, "")
     if _ODD_SPACES.search(text):
@@ -649,53 +664,33 @@ def _clean(text: str, unknown: list[tuple[str, str]], names: list[str], language
     return text.replace(APOSTROPHE, "'").strip()
 
 
-def _resolve(text: str, unknown: list[tuple[str, str]], names: list[str], language: Language, prose: bool) -> str:
+def _resolve(text: str, unknown: list[_Unknown], names: list[str], prose: bool) -> str:
     """Put something in the place of each template that could not be rendered: its only argument, a hole or a wound."""
     if not any(c.isalnum() for c in _UNKNOWN_TEMPLATE.sub("", text)):
         return _UNKNOWN_TEMPLATE.sub(HOLE, text).replace(_UNKNOWN, "")
     pieces: list[str] = []
     position = 0
     for match in _UNKNOWN_TEMPLATE.finditer(text):
-        name, argument = unknown[int(match[1].translate(_FROM_DIGITS))]
+        template = unknown[int(match[1].translate(_FROM_DIGITS))]
         pieces.append(text[position : match.start()])
         position = match.end()
         before, after = text[match.start() - 1 : match.start()], text[position : position + 2]
-        if argument and before in (" ", "\xa0", "(", "«", ""):
-            pieces.append(argument)
+        if template.words and before in (" ", "\xa0", "(", "«"):
+            pieces.append(template.words)
             continue
-        if name:
-            names.append(name)
-        # Between two words of a sentence something is missing; glued to a word, or at an edge, it was a note or icon.
-        within = before in (" ", "\xa0") and pieces[-1].strip(" \xa0" + HOLE)[-1:] not in ("", ".", "!", "?")
+        if template.name:
+            names.append(template.name)
+        # Between two words of a sentence something is missing, and so is a number before a comma or a full stop. What
+        # is glued to a word, or stands at the edge of a sentence, was a note or an icon.
+        next_ = after.lstrip(" \xa0")[:1]
+        goes_on = next_.isalnum() or (next_ and next_ in "%‰°€$£-–/…")
+        blank = before in (" ", "\xa0")
+        within = blank and pieces[-1].strip(" \xa0" + HOLE)[-1:] not in ("", ".", "!", "?")
         opens = prose and not before and after[:1].isspace() and after[1:].islower()
-        wounded = opens or (within and after.lstrip(" \xa0")[:1].isalnum())
-        pieces.append(_WOUND + HOLE if wounded else HOLE)
+        opens_quotation = before in ("«", "“", "¡", "¿", "[") and after[:1].isspace() and goes_on
+        wounded = opens or opens_quotation or (within and (goes_on or template.has_number))
+        pieces.append(WOUND + HOLE if wounded else HOLE)
     return "".join([*pieces, text[position:]]).replace(_UNKNOWN, "")
-
-
-_SENTENCE_END = re.compile(r"(\S*?)[.!?…]+[»”\"')\]]*(?: +|$)")
-
-
-def _whole_sentences(line: str, language: Language) -> tuple[str, int]:
-    """The line without its wounded sentences, and how many these were; of a wound in brackets, only these are lost."""
-    line, brackets = _WOUNDED_BRACKETS.subn("", line)
-    kept: list[str] = []
-    count, start = brackets, 0
-    for match in _SENTENCE_END.finditer(line):
-        word = match[1].strip("(«“¿¡\"'[")
-        follows = line[match.end() :].lstrip("(«“¿¡\"'[")[:1]
-        if match.end() < len(line) and (follows.islower() or len(word) == 1 or word.lower() in language.abbreviations):
-            continue
-        sentence = line[start : match.end()]
-        count += _WOUND in sentence
-        kept += [sentence] if _WOUND not in sentence else []
-        start = match.end()
-    count += _WOUND in line[start:]
-    kept += [line[start:]] if _WOUND not in line[start:] else []
-    return "".join(kept).strip(), count
-
-
-_WOUNDED_BRACKETS = re.compile(rf" ?\([^()]*{_WOUND}[^()]*\)")
 
 
 def _mend(line: str, language: Language) -> str:
@@ -726,18 +721,19 @@ def _join(left: list[str], right: str, language: Language) -> str:
             right = right.lstrip(" ")
         elif last in ("", "(", "[", "«", "“") and next_ and next_ in ",;:":
             right = right[1:].lstrip(" ")
-        elif last == ":" and next_ == ")":
-            left[-1] += _WOUND  # «(capital: )»
+        elif last == ":" and (next_ == ")" or (spaced and next_ and next_ in ".,;")):
+            left[-1] += WOUND  # «(capital: )»
             break
         elif last and next_ and last in ",;:" and next_ in ",;:.)":
             left[-1] = left[-1][:-1]
         else:
             break
-    if spaced and last.isalpha() and (not next_ or next_ in ",;:.!?)"):
+    if spaced and last.isalpha():
         word = left[-1].rpartition(" ")[2].lstrip("(«“¿¡\"'[")
-        if word.lower() in language.function_words:
+        ends = not next_ or next_ in ",;:.!?)…-" or right.partition(" ")[0] in language.conjunctions
+        if ends and word.lower() in language.function_words:
             # «Nació en .»: what stood here was part of the sentence.
-            left[-1] += _WOUND
+            left[-1] += WOUND
     if last in ("", "(", "[", "«", "“") or (next_ and next_ in ",;:.!?)]»”"):
         return right
     spaced = spaced or (last in ".!?" and next_.isupper())  # «uno.<ref>…</ref>Dos»
@@ -802,6 +798,6 @@ def _assemble(lines: Iterator[_Line | None], language: Language) -> Rendered:
             count += size
             items += size if line.kind == _ITEM else 0
             previous = line.kind
-    text = unicodedata.normalize("NFC", "".join(pieces[1:]))
+    text = compose("".join(pieces[1:]))
     list_share = (items + rows) / (count + rows) if count + rows else 0.0
     return Rendered(text, sections, list_share, tuple(sorted(unrendered)), holed)
