@@ -175,6 +175,9 @@ HOLES = [
     ("== Los {{x}} años ==\nEs alto.", "Los años\n\nEs alto.", 0),
     # Of a hole in brackets these are lost.
     ("(El {{x}} gato). Fue.", "Fue.", 1),
+    ("Ana (hija {{x}} o (de {{x}} Luz) tal) vive.", "Ana vive.", 2),
+    ("Ana vive (con {{x}} gatos) [y canta].", "Ana vive [y canta].", 1),
+    ("Es alto. (El {{x}} gato.) Fue.", "Es alto. Fue.", 1),
     ("Ana (hija (de {{x}} Luz) y Gil) vive.", "Ana (hija y Gil) vive.", 1),
     ("Ana (nacida como {{x}}; Lima, 1950) vive.", "Ana vive.", 1),
     ("Lugo (con {{x|9}} habitantes) es así.", "Lugo es así.", 1),

@@ -44,7 +44,7 @@ def _ends_sentence(line: str, match: re.Match[str], language: Language) -> bool:
 
 
 def _without_wounded_brackets(line: str) -> tuple[str, int]:
-    """The line without the innermost brackets around each wound, and how many they were."""
+    """The line without the brackets that have a wound directly in them, and how many they were."""
     open_brackets: list[tuple[int, bool]] = []  # where each begins, and whether there is a wound in it
     spans: list[tuple[int, int]] = []
     for match in _BRACKET_OR_WOUND.finditer(line):
@@ -61,12 +61,15 @@ def _without_wounded_brackets(line: str) -> tuple[str, int]:
     pieces: list[str] = []
     position = 0
     for start, end in sorted(spans):
-        before = line[position:start].rstrip(" ") if end < len(line) and line[end] != " " else line[position:start]
-        pieces.append(before)
-        position = end
+        if start < position:
+            continue  # within brackets that have a wound of their own
+        before = line[position:start]
+        opens_sentence = not before.strip() or before.rstrip().endswith((".", "!", "?", "…"))
         # Brackets that were a sentence take its full stop with them.
-        if not before.strip() or before.rstrip()[-1:] in ".!?…":
-            position += len(line[end : end + 2]) - len(line[end : end + 2].lstrip("."))
+        position = end + 1 if opens_sentence and line.startswith(".", end) else end
+        if not line.startswith(" ", position):
+            before = before.rstrip(" ")
         elif before.endswith(" "):
-            pieces[-1] = before[:-1]
+            before = before[:-1]
+        pieces.append(before)
     return "".join([*pieces, line[position:]]).strip(), len(spans)
