@@ -3,12 +3,13 @@
 import json
 from collections import Counter
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from minillm.corpus.select_articles import (
@@ -152,6 +153,7 @@ few_words = st.lists(st.sampled_from("abcdef"), min_size=1, max_size=12).map(" "
 
 
 @settings(max_examples=40, deadline=None)
+@example({1: "a a a b a a a a a", 2: "a a b a a a a a a a a", 3: "a a b a a a a a a a a"}, Random(1))
 @given(st.dictionaries(st.integers(1, 99), few_words, max_size=8), st.randoms(use_true_random=False))
 def test_copies_do_not_depend_on_order_and_are_truly_similar(texts: dict[int, str], random: Any) -> None:
     copies, clusters = find_copies(texts, DEFAULT)
@@ -169,7 +171,9 @@ def test_copies_do_not_depend_on_order_and_are_truly_similar(texts: dict[int, st
 
     for page_id, reason in copies.items():
         kept = [other for other in texts if other < page_id and other not in copies]
-        assert max(similarity(page_id, other) for other in kept) >= (1.0 if reason == "exact_duplicate" else 0.8)
+        assert max(similarity(page_id, other) for other in kept) >= 0.8
+        if reason == "exact_duplicate":  # of one that may be a copy itself
+            assert texts[page_id] in [text for other, text in texts.items() if other < page_id]
     for page_id, cluster in clusters.items():  # the neighbours of neighbours include the cluster's first
         reached = {page_id}
         while more := {b for b in texts if b not in reached and any(similarity(a, b) >= 0.4 for a in reached)}:
