@@ -81,7 +81,7 @@ def _amounts(values: list[str], language: Language) -> tuple[str, int]:
     return text, count
 
 
-_RANGES = {"-": "–", "–": "–", "—": "–", "x": " × ", "×": " × ", "por": " × "}
+_RANGES = {"-": "–", "–": "–", "—": "–", "x": " × ", "×": " × "}
 _RANGES |= {"±": " ± ", "+-": " ± ", "+/-": " ± "}
 
 

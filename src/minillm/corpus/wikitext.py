@@ -356,9 +356,14 @@ class _Scanner:
             self._emit(shown or HOLE)
             return
         pieces = self.stack[-1].pieces
-        if shown.startswith("en ") and pieces and pieces[-1].endswith(("en ", "en\xa0")):
-            # «en {{lang-de|…}}» would say «en en alemán».
-            shown = shown[3:]
+        preposition = self.language.format["in_language"].partition("{")[0]
+        if (
+            preposition
+            and shown.startswith(preposition)
+            and pieces
+            and pieces[-1].replace("\xa0", " ").endswith(preposition)
+        ):
+            shown = shown.removeprefix(preposition)  # «en {{lang-de|…}}» would say «en en alemán»
         if shown.startswith(" ") and pieces and pieces[-1].endswith(tuple(_CLOSED_BY)):
             shown = shown.lstrip(" ")
         if shown.endswith("\n"):
