@@ -15,9 +15,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from minillm.corpus.download_articles import Fetch
-from minillm.corpus.select_articles import Selection
-from minillm.corpus.wiki_api import check_address, check_contact
+from minillm.corpus.config import Fetch, Selection, check_address, check_contact
 from minillm.model.config import MiniGPTConfig, QwenConfig
 from minillm.training.config import TrainingConfig
 

@@ -24,9 +24,10 @@ from workflow.conftest import copy_project
 
 from minillm.corpus import wiki_api
 from minillm.corpus.clean_articles import clean_articles
-from minillm.corpus.download_articles import Fetch, download_articles
+from minillm.corpus.config import Fetch, Selection
+from minillm.corpus.download_articles import download_articles
 from minillm.corpus.read_dump import read_pages
-from minillm.corpus.select_articles import Selection, select_articles
+from minillm.corpus.select_articles import select_articles
 from minillm.corpus.wiki_api import WikiApi
 from minillm.corpus.write_export import write_export
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from minillm.corpus.config import Selection
 from minillm.corpus.select_articles import (
-    Selection,
     find_copies,
     jaccard,
     rejection,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from minillm.corpus.wiki_api import ADDRESS_BYTES, batches, check_address, check_contact
+from minillm.corpus.config import check_address, check_contact
+from minillm.corpus.wiki_api import ADDRESS_BYTES, batches
 
 
 @pytest.mark.parametrize(

@@ -17,17 +17,16 @@ import unicodedata
 import urllib.parse
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
-from annotated_types import Ge
 from tqdm import tqdm
 
 from minillm.corpus.attribution import article_url, history_url
 from minillm.corpus.clean_articles import clean_page, language_identifier
+from minillm.corpus.config import Fetch, Selection
 from minillm.corpus.language import load_language
-from minillm.corpus.select_articles import Selection, find_copies, rejection
+from minillm.corpus.select_articles import find_copies, rejection
 from minillm.corpus.tables import RAW, write_shards
 from minillm.corpus.wiki_api import WikiApi, batches, say
 from minillm.files import write_csv, write_json
@@ -40,24 +39,6 @@ MANY = 10_000  # articles from which on a dump is quicker, and kinder to the wik
 DRAW = 500  # random pages in a request, as many as a wiki gives
 IDLE_DRAWS = 5  # draws in a row without a new page after which a wiki has no more
 SHOWN = 20  # names in a line on the screen
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fetch:
-    """Which articles are downloaded: random ones, or those that one of `category`, `titles` and `lock` names."""
-
-    __pydantic_config__: ClassVar = {"extra": "forbid", "use_attribute_docstrings": True}
-
-    articles: Annotated[int, Ge(1)] = 1000
-    """Random articles, or articles of the category, that pass the filters."""
-    category: str | None = None
-    """Name of a category, with or without its prefix."""
-    depth: Annotated[int, Ge(0)] = 0
-    """Levels of subcategories that belong to the category."""
-    titles: str | None = None
-    """Path of a text file with one title a line."""
-    lock: str | None = None
-    """Path of a `corpus.lock.csv`, whose revisions are fetched."""
 
 
 def download_articles(

@@ -11,50 +11,22 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import pyarrow.parquet as pq
-from annotated_types import Ge, Interval
 from datasketch import MinHash, MinHashLSH
 
+from minillm.corpus.config import Selection
 from minillm.corpus.tables import ARTICLES, SPLITS, write_table
 from minillm.files import write_json
 from minillm.stage import run_stage
-
-Share = Annotated[float, Interval(gt=0, le=1)]
 
 SHINGLE = 5  # words; the usual size for near-duplicates of articles
 PERMUTATIONS = 128
 SKELETON = 3  # sentences whose frame tells the articles that a program made
 SKELETON_CHARACTERS = 250
 EXAMPLES = 20  # pages listed for each reason
-
-
-@dataclass(frozen=True, kw_only=True)
-class Selection:
-    """What an article must be to stay, and how the articles are split.
-
-    Similarities are Jaccard indices of the sets of five-word shingles.
-    """
-
-    __pydantic_config__: ClassVar = {"extra": "forbid", "use_attribute_docstrings": True}
-
-    min_characters: Annotated[int, Ge(0)] = 500
-    """Characters of clean text that an article needs at least."""
-    max_list_share: Annotated[float, Interval(ge=0, le=1)] = 0.6
-    """Share of lines from lists or tables above which a page counts as a list."""
-    copy_similarity: Share = 0.8
-    """From this similarity on, the article with the larger page id is dropped as a copy."""
-    skeleton_cap: Annotated[int, Ge(1)] = 20
-    """Articles that may share their first three sentences but for numbers and names; which ones, the seed decides."""
-    cluster_similarity: Share = 0.4
-    """From this similarity on, two articles go to the same split."""
-    shares: dict[str, Share] = field(default_factory=lambda: {"train": 0.70, "validation": 0.15, "test": 0.15})
-    """Shares of the articles in the three splits; they sum to 1."""
-    seed: int = 1
-    """Chooses which clusters go to which split."""
 
 
 def select_articles(clean: list[Path], language: str, selection: Selection, output: Path, report: Path) -> None:

@@ -322,7 +322,6 @@ FILTERS: dict[str, Callable[[str, Language], str]] = {
     "quantity": format_quantity,
     "superscript": lambda text, language: superscript(text),
     "roman": lambda text, language: roman(text),
-    "upper": lambda text, language: text.upper(),
 }
 
 # --- Patterns --------------------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ interrupted download goes on where it was, and a second one asks nothing.
 
 import gzip
 import hashlib
-import ipaddress
 import json
 import logging
 import random
@@ -29,6 +28,7 @@ import requests
 from mwclient.errors import APIError, InvalidResponse, MaximumRetriesExceeded, MwClientError
 from tqdm import tqdm
 
+from minillm.corpus.config import check_address, check_contact, is_loopback
 from minillm.files import replacing
 
 _log = logging.getLogger(__name__)
@@ -65,26 +65,6 @@ class Texts:
 
 class _PassingError(Exception):
     """A failure that a later try may not meet."""
-
-
-def check_address(address: str) -> None:
-    """Raise ValueError unless `address` is that of a folder that can hold api.php."""
-    parts = urllib.parse.urlsplit(address)
-    problem = ""
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or parts.port == 0:
-        problem = "is no address of a wiki"
-    elif parts.query or parts.fragment or not parts.path.endswith("/"):
-        problem = "is no address of a folder"
-    elif parts.scheme == "http" and not _is_loopback(address):
-        problem = "is not encrypted: only a wiki on this machine may be asked without https"
-    if problem:
-        raise ValueError(f"{address!r} {problem}; give the folder of api.php, such as https://es.wikipedia.org/w/")
-
-
-def check_contact(contact: str) -> None:
-    """Raise ValueError unless `contact` can stand in a User-Agent and lead to a person."""
-    if not re.fullmatch(r"[!-'*-z~]+", contact) or not ("@" in contact or "://" in contact):
-        raise ValueError(f"{contact!r} is no contact: give an e-mail address or the address of a web page")
 
 
 def say(message: str) -> None:
@@ -217,7 +197,7 @@ class WikiApi:
         parts = urllib.parse.urlsplit(self.address)
         if self.contact:
             check_contact(self.contact)
-        elif not _is_loopback(self.address):
+        elif not is_loopback(self.address):
             raise ValueError(
                 f"{parts.hostname} wants to know whom to write to if this program disturbs it: say it with "
                 "--config contact=you@example.org, or make wikipedia CONTACT=you@example.org"
@@ -323,14 +303,6 @@ def _end(title: str, leads: dict[str, str]) -> str:
         seen.add(title)
         title = leads[title]
     return title
-
-
-def _is_loopback(address: str) -> bool:
-    host = urllib.parse.urlsplit(address).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _seconds(header: str | None) -> float | None:
