@@ -2,7 +2,6 @@
 
 import math
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,8 +19,9 @@ from minillm.evaluation.causality import (
 )
 from minillm.evaluation.record import read_records
 from minillm.files import read_json
-from minillm.model.build import LanguageModel, build_model
+from minillm.model.build import build_model
 from minillm.model.config import MiniGPTConfig, QwenConfig
+from minillm.model.language_model import LanguageModel
 from minillm.training.saved import save_model
 from minillm.vocabulary.tokenizer import BOS, SPECIALS
 
@@ -96,18 +96,17 @@ class Peeking(torch.nn.Module):
         super().__init__()
         torch.manual_seed(0)
         self.inner = build_model(MiniGPTConfig(**SHAPE), VOCABULARY).eval()
-        self.config, self.embedding = self.inner.config, self.inner.embedding
-        self.position, self.seen = position, seen
+        self.context, self.position, self.seen = CONTEXT, position, seen
+
+    def token_embedding(self) -> torch.nn.Embedding:
+        return self.inner.token_embedding()
 
     def forward(self, ids_BT: torch.Tensor, last_only: bool = False) -> torch.Tensor:
-        logits_BTV = self.from_embeddings(self.embedding(ids_BT))
-        return logits_BTV[:, -1:] if last_only else logits_BTV
-
-    def from_embeddings(self, tokens_BTD: torch.Tensor) -> torch.Tensor:
-        logits_BTV = self.inner.from_embeddings(tokens_BTD).clone()
-        if max(self.position, self.seen) < tokens_BTD.shape[1]:
+        tokens_BTD = self.token_embedding()(ids_BT)
+        logits_BTV = self.inner(ids_BT).clone()
+        if max(self.position, self.seen) < ids_BT.shape[1]:
             logits_BTV[:, self.position] += tokens_BTD[:, self.seen, :VOCABULARY]
-        return logits_BTV
+        return logits_BTV[:, -1:] if last_only else logits_BTV
 
 
 @pytest.mark.parametrize(("position", "seen"), [(0, 1), (0, CONTEXT - 1), (CONTEXT - 2, CONTEXT - 1), (5, 6), (6, 11)])
@@ -147,7 +146,7 @@ class Sure(torch.nn.Module):
     def __init__(self, table_VV: torch.Tensor) -> None:
         super().__init__()
         self.table = torch.nn.Parameter(table_VV)
-        self.config = SimpleNamespace(context=CONTEXT)
+        self.context = CONTEXT
 
     def forward(self, ids_BT: torch.Tensor, last_only: bool = False) -> torch.Tensor:
         return self.table[ids_BT[:, -1:] if last_only else ids_BT]

@@ -9,8 +9,9 @@ import pytest
 import torch
 from scipy.special import erf
 
-from minillm.model.build import LanguageModel, build_model, count_parameters
+from minillm.model.build import build_model, count_parameters
 from minillm.model.config import MiniGPTConfig, ModelConfig, QwenConfig, config_from
+from minillm.model.language_model import LanguageModel
 from minillm.model.minigpt import sinusoids
 from minillm.model.qwen import RMSNorm, rotate, rotations
 
@@ -19,6 +20,10 @@ Array = npt.NDArray[np.float64]
 VOCABULARY = 23
 MINIGPT = MiniGPTConfig(layers=2, width=16, heads=2, feed_forward=24, context=12, dropout=0.0)
 LEAKING = MiniGPTConfig(layers=2, width=16, heads=2, feed_forward=24, context=12, dropout=0.0, causal=False)
+ORIGINAL = MiniGPTConfig(
+    layers=2, width=16, heads=2, feed_forward=24, context=12, dropout=0.0, norm="after", activation="relu"
+)
+LEARNED = MiniGPTConfig(layers=2, width=16, heads=2, feed_forward=24, context=12, dropout=0.0, positions="learned")
 QWEN = QwenConfig(architecture="qwen", layers=2, width=16, heads=2, feed_forward=24, context=12)
 
 
@@ -76,20 +81,31 @@ def position_table(time: int, width: int) -> Array:
 def minigpt_by_hand(w: dict[str, Array], config: MiniGPTConfig, ids: Array) -> Array:
     """Logits (time, vocab) of one text."""
     size = config.width // config.heads
-    x = w["embedding.weight"][ids] * math.sqrt(config.width) + position_table(len(ids), config.width)
+    learned = w.get("positions_TD", position_table(config.context, config.width))
+    x = w["embedding.weight"][ids] * math.sqrt(config.width) + learned[: len(ids)]
     for i in range(config.layers):
         b = f"blocks.{i}."
-        h = layer_norm(x, w[b + "attention_norm.weight"], w[b + "attention_norm.bias"])
+
+        def norm(x: Array, name: str, b: str = b) -> Array:
+            return layer_norm(x, w[f"{b}{name}.weight"], w[f"{b}{name}.bias"])
+
+        h = norm(x, "attention_norm") if config.norm == "before" else x
         qkv = h @ w[b + "attention.query_key_value.weight"].T + w[b + "attention.query_key_value.bias"]
         query, key, value = np.split(qkv, 3, axis=1)
         heads = [slice(k * size, (k + 1) * size) for k in range(config.heads)]
         mixed = np.concatenate([attend(query[:, k], key[:, k], value[:, k], config.causal) for k in heads], axis=1)
         x = x + mixed @ w[b + "attention.output.weight"].T + w[b + "attention.output.bias"]
-        h = layer_norm(x, w[b + "feed_forward_norm.weight"], w[b + "feed_forward_norm.bias"])
+        if config.norm == "after":
+            x = norm(x, "attention_norm")
+        h = norm(x, "feed_forward_norm") if config.norm == "before" else x
         h = h @ w[b + "feed_forward.expand.weight"].T + w[b + "feed_forward.expand.bias"]
-        h = h * (1 + erf(h / math.sqrt(2))) / 2
+        h = h * (1 + erf(h / math.sqrt(2))) / 2 if config.activation == "gelu" else np.maximum(h, 0)
         x = x + h @ w[b + "feed_forward.contract.weight"].T + w[b + "feed_forward.contract.bias"]
-    return layer_norm(x, w["norm.weight"], w["norm.bias"]) @ w["head.weight"].T
+        if config.norm == "after":
+            x = norm(x, "feed_forward_norm")
+    if config.norm == "before":
+        x = layer_norm(x, w["norm.weight"], w["norm.bias"])
+    return x @ w["head.weight"].T
 
 
 def turn(x: Array, theta: float) -> Array:
@@ -123,7 +139,9 @@ def qwen_by_hand(w: dict[str, Array], config: QwenConfig, ids: Array) -> Array:
     return rms_norm(x, w["norm.weight"]) @ w["embedding.weight"].T
 
 
-@pytest.mark.parametrize("config", [MINIGPT, LEAKING], ids=["causal", "no mask"])
+@pytest.mark.parametrize(
+    "config", [MINIGPT, LEAKING, ORIGINAL, LEARNED], ids=["causal", "no mask", "original", "learned"]
+)
 @torch.no_grad()
 def test_minigpt_is_what_its_formulas_say(config: MiniGPTConfig) -> None:
     model = shaken(config)
@@ -195,7 +213,7 @@ def test_frozen_parameters_are_not_counted() -> None:
     assert count_parameters(model) == sum(p.numel() for p in model.parameters()) - VOCABULARY * 16
 
 
-@pytest.mark.parametrize("config", [MINIGPT, QWEN])
+@pytest.mark.parametrize("config", [MINIGPT, ORIGINAL, LEARNED, QWEN])
 @torch.no_grad()
 def test_the_past_does_not_see_the_future(config: ModelConfig) -> None:
     model = shaken(config)
@@ -215,13 +233,71 @@ def test_without_the_mask_the_past_sees_the_future() -> None:
 
 @pytest.mark.parametrize("config", [MINIGPT, QWEN])
 @torch.no_grad()
-def test_the_last_position_alone_and_embeddings_give_the_same(config: ModelConfig) -> None:
+def test_the_last_position_alone_gives_the_same(config: ModelConfig) -> None:
     model = shaken(config)
     ids_BT = random_ids(2, 7)
     logits_BTV = model(ids_BT)
     assert logits_BTV.shape == (2, 7, VOCABULARY)
     assert torch.allclose(model(ids_BT, last_only=True), logits_BTV[:, -1:], atol=1e-5)
-    assert torch.equal(model.from_embeddings(model.embedding(ids_BT)), logits_BTV)
+
+
+@pytest.mark.parametrize("config", [MINIGPT, LEAKING, ORIGINAL, QWEN])
+@torch.no_grad()
+def test_explicit_attention_equals_the_fused_kernel(config: ModelConfig) -> None:
+    model = shaken(config)
+    ids_BT = random_ids(3, 12)
+    weights: list[torch.Tensor] = []
+    torch.testing.assert_close(model(ids_BT, weights=weights), model(ids_BT), rtol=1e-5, atol=1e-5)
+    assert len(weights) == config.layers
+    for weights_BHTS in weights:
+        assert weights_BHTS.shape == (3, config.heads, 12, 12)
+        torch.testing.assert_close(weights_BHTS.sum(-1), torch.ones(3, config.heads, 12))
+        assert (weights_BHTS.triu(1).abs().max() == 0) == config.causal
+
+
+@pytest.mark.parametrize("config", [MINIGPT, ORIGINAL, QWEN])
+@torch.no_grad()
+def test_a_cache_gives_the_logits_of_the_whole_text(config: ModelConfig) -> None:
+    """A prompt of five tokens at once, then one by one up to the full window."""
+    model = shaken(config)
+    ids_BT = random_ids(2, 12)
+    cache = model.new_cache()
+    assert cache is not None
+    parts = [model(part, cache=cache) for part in (ids_BT[:, :5], *ids_BT[:, 5:].split(1, dim=1))]
+    assert cache.length == 12
+    torch.testing.assert_close(torch.cat(parts, dim=1), model(ids_BT), rtol=1e-5, atol=1e-5)
+
+
+def test_without_the_mask_nothing_can_be_kept() -> None:
+    assert shaken(LEAKING).new_cache() is None
+
+
+@torch.no_grad()
+def test_norm_after_is_the_encoder_of_torch() -> None:
+    """With ReLU it is what `nn.TransformerEncoderLayer` computes, masked."""
+    model: Any = shaken(ORIGINAL)
+    layer = torch.nn.TransformerEncoderLayer(16, 2, 24, dropout=0.0, batch_first=True)
+    encoder = torch.nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval()
+    names = {
+        "attention.query_key_value": "self_attn.in_proj_",
+        "attention.output": "self_attn.out_proj.",
+        "attention_norm": "norm1.",
+        "feed_forward.expand": "linear1.",
+        "feed_forward.contract": "linear2.",
+        "feed_forward_norm": "norm2.",
+    }
+    for own, theirs in zip(model.blocks, encoder.layers, strict=True):
+        theirs.load_state_dict(
+            {
+                f"{names[name]}{kind}": own.get_submodule(name).get_parameter(kind)
+                for name in names
+                for kind in ("weight", "bias")
+            }
+        )
+    ids_BT = random_ids(3, 9)
+    x_BTD = model.embedding(ids_BT) * 4 + model.positions_TD[:9]
+    mask = torch.nn.Transformer.generate_square_subsequent_mask(9)
+    torch.testing.assert_close(model(ids_BT), encoder(x_BTD, mask=mask) @ model.head.weight.T, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("config", [MINIGPT, QWEN])
@@ -253,7 +329,7 @@ def test_a_fresh_qwen_is_its_embedding() -> None:
     np.testing.assert_allclose(model(ids_BT)[0].numpy(), rms_norm(table[ids_BT[0]], np.ones(16)) @ table.T, atol=1e-5)
 
 
-@pytest.mark.parametrize("config", [MINIGPT, QWEN])
+@pytest.mark.parametrize("config", [MINIGPT, LEARNED, QWEN])
 def test_a_fresh_model_knows_nothing(config: ModelConfig) -> None:
     """Its loss is about ln V, and the seed alone decides its weights."""
     torch.manual_seed(5)

@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
-from minillm.model.build import LanguageModel, build_model
+from minillm.model.build import build_model
 from minillm.model.config import MiniGPTConfig, ModelConfig, QwenConfig
+from minillm.model.language_model import LanguageModel
 from minillm.training.config import TrainingConfig
 from minillm.training.optimizer import build_optimizers, learning_rate_factor
 

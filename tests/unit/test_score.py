@@ -3,7 +3,6 @@
 import itertools
 import math
 from collections.abc import Sequence
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,8 +12,9 @@ from hypothesis import strategies as st
 
 from minillm.evaluation import score
 from minillm.evaluation.score import rolling_windows, score_documents
-from minillm.model.build import LanguageModel, build_model
+from minillm.model.build import build_model
 from minillm.model.config import MiniGPTConfig, QwenConfig
+from minillm.model.language_model import LanguageModel
 from minillm.vocabulary.tokenizer import BOS
 
 VOCABULARY = 20
@@ -26,10 +26,10 @@ class Known(torch.nn.Module):
     def __init__(self, table_VV: torch.Tensor, context: int) -> None:
         super().__init__()
         self.table = torch.nn.Parameter(table_VV)
-        self.config = SimpleNamespace(context=context)
+        self.context = context
 
     def forward(self, ids_BT: torch.Tensor) -> torch.Tensor:
-        assert ids_BT.shape[1] <= self.config.context
+        assert ids_BT.shape[1] <= self.context
         return self.table[ids_BT]
 
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from minillm.corpus.tables import read_split
 from minillm.evaluation.record import Record, write_records
 from minillm.files import write_json
-from minillm.model.build import LanguageModel
+from minillm.model.language_model import LanguageModel
 from minillm.stage import run_stage
 from minillm.training.device import prepare
 from minillm.training.saved import load_model
@@ -47,9 +47,7 @@ def audit_causality(
     place, _ = prepare(threads, device)
     network = load_model(weights, description, place)
     loaded = load_tokenizer(tokenizer)
-    windows_NT = _windows([encode(loaded, text) for text in read_split(articles, "test")], network.config.context).to(
-        place
-    )
+    windows_NT = _windows([encode(loaded, text) for text in read_split(articles, "test")], network.context).to(place)
     edit = largest_change_of_the_past(network, loaded.get_vocab_size())
     gradient = gradient_to_the_future(network, loaded.get_vocab_size())
     parallel, incremental = parallel_and_incremental_loss(network, windows_NT)
@@ -103,7 +101,7 @@ def _random_ids(rows: int, time: int, vocabulary_size: int) -> torch.Tensor:
 @torch.no_grad()
 def largest_change_of_the_past(model: LanguageModel, vocabulary_size: int) -> float:
     """The largest change of any logit before an edit, over edits after several prefixes of a full window."""
-    context = model.config.context
+    context = model.context
     device = next(model.parameters()).device
     original_1T = _random_ids(1, context, vocabulary_size).to(device)
     other_1T = _random_ids(2, context, vocabulary_size)[1:].to(device)
@@ -118,11 +116,13 @@ def largest_change_of_the_past(model: LanguageModel, vocabulary_size: int) -> fl
 
 def gradient_to_the_future(model: LanguageModel, vocabulary_size: int) -> float:
     """The largest gradient of the logits at the middle of a full window by the embeddings after it."""
-    context = model.config.context
+    context = model.context
     ids_1T = _random_ids(1, context, vocabulary_size).to(next(model.parameters()).device)
-    embeddings_1TD = model.embedding(ids_1T).detach().requires_grad_(True)
+    table = model.token_embedding()
+    embeddings_1TD = table(ids_1T).detach().requires_grad_(True)
     middle = (context - 1) // 2
-    model.from_embeddings(embeddings_1TD)[:, middle].float().logsumexp(-1).sum().backward()
+    with table.register_forward_hook(lambda *_: embeddings_1TD):
+        model(ids_1T)[:, middle].float().logsumexp(-1).sum().backward()
     assert embeddings_1TD.grad is not None
     model.zero_grad(set_to_none=True)
     return embeddings_1TD.grad[:, middle + 1 :].abs().max().item()
@@ -143,7 +143,7 @@ def parallel_and_incremental_loss(model: LanguageModel, windows_NT: torch.Tensor
 @torch.no_grad()
 def loss_on_random_tokens(model: LanguageModel, vocabulary_size: int) -> float:
     """Mean nats a token on independent, uniformly drawn tokens."""
-    ids_NT = _random_ids(RANDOM_WINDOWS, model.config.context, vocabulary_size)
+    ids_NT = _random_ids(RANDOM_WINDOWS, model.context, vocabulary_size)
     ids_NT = ids_NT.to(next(model.parameters()).device)
     return F.cross_entropy(model(ids_NT[:, :-1]).float().flatten(0, 1), ids_NT[:, 1:].flatten()).item()
 

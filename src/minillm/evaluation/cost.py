@@ -25,7 +25,7 @@ def evaluate_cost(
     """Measure one forward pass of a full window and one generated token, both for a single text, and the memory."""
     place, _ = prepare(threads, device)
     network = load_model(weights, description, place)
-    context = network.config.context
+    context = network.context
     window_1T = torch.full((1, context), len(SPECIALS), device=place)
     with torch.no_grad():
         passes = _milliseconds("network(window)", {"network": network, "window": window_1T}, threads)

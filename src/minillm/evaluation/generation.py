@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from minillm.files import write_json
-from minillm.model.build import LanguageModel
+from minillm.model.language_model import LanguageModel
 from minillm.stage import run_stage
 from minillm.training.device import prepare
 from minillm.training.saved import load_model
@@ -67,8 +67,13 @@ def generate(
         members = list(group)
         uniforms = np.stack([np.random.default_rng([seed, index]).random(max_tokens) for index in members])
         ids_BT = torch.tensor([[BOS, *prompts[index]] for index in members], device=device)
+        cache = model.new_cache()
         for step in range(max_tokens):
-            logits_BV = model(ids_BT[:, -model.config.context :], last_only=True)[:, 0].float().cpu()
+            if cache is None or ids_BT.shape[1] > model.context:  # once the window moves, nothing read before holds
+                logits_BTV = model(ids_BT[:, -model.context :], last_only=True)
+            else:
+                logits_BTV = model(ids_BT[:, cache.length :], last_only=True, cache=cache)
+            logits_BV = logits_BTV[:, 0].float().cpu()
             logits_BV[:, NEVER_GENERATED] = -torch.inf
             if temperature == 0:
                 chosen_B = logits_BV.argmax(-1)

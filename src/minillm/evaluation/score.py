@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from minillm.model.build import LanguageModel
+from minillm.model.language_model import LanguageModel
 from minillm.vocabulary.tokenizer import BOS
 
 TOKENS_AT_ONCE = 4096  # bounds the memory of the logits
@@ -51,7 +51,7 @@ def rolling_windows(length: int, context: int, document: int = 0) -> Iterator[Wi
 def score_documents(model: LanguageModel, documents: Sequence[Sequence[int]]) -> Scores:
     """Scores of all tokens of the documents (without special tokens), each document on its own after [BOS]."""
     device = next(model.parameters()).device
-    context = model.config.context
+    context = model.context
     full = [np.asarray([BOS, *ids]) for ids in documents]
     first = np.cumsum([0, *(len(ids) for ids in documents)])  # of each document among all tokens
     total = int(first[-1])

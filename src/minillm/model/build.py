@@ -3,10 +3,9 @@
 from torch import nn
 
 from minillm.model.config import MiniGPTConfig, ModelConfig
+from minillm.model.language_model import LanguageModel
 from minillm.model.minigpt import MiniGPT
 from minillm.model.qwen import Qwen
-
-LanguageModel = MiniGPT | Qwen
 
 
 def build_model(config: ModelConfig, vocabulary_size: int) -> LanguageModel:

@@ -11,7 +11,7 @@ Share = Annotated[float, Interval(ge=0, lt=1)]
 
 @dataclass(frozen=True, kw_only=True)
 class MiniGPTConfig:
-    """The baseline: a small GPT with fixed sinusoidal positions and LayerNorm before each sublayer."""
+    """The baseline: a small GPT, by default with sinusoidal positions and LayerNorm before each sublayer."""
 
     __pydantic_config__: ClassVar = {"extra": "forbid", "use_attribute_docstrings": True}
 
@@ -28,6 +28,12 @@ class MiniGPTConfig:
     """Tokens that the model sees at once."""
     dropout: Share = 0.1
     """Probability of dropping an activation while training."""
+    norm: Literal["before", "after"] = "before"
+    """LayerNorm before each sublayer, or after each sum as in the first Transformer."""
+    activation: Literal["gelu", "relu"] = "gelu"
+    """Of the feed-forward sublayer."""
+    positions: Literal["sinusoidal", "learned"] = "sinusoidal"
+    """A fixed table of sines and cosines, or a learned one."""
     causal: bool = True
     """False removes the causal mask: every position sees the future. Only there to show what a leak looks like."""
 

@@ -1,84 +1,107 @@
-"""MiniGPT, the baseline: a decoder in the manner of GPT with fixed sinusoidal positions.
+"""MiniGPT, the baseline: a decoder in the manner of GPT.
 
-Embeddings are scaled by the square root of the width and added to the sinusoidal table of Vaswani et al. (2017,
-arXiv:1706.03762); blocks normalise before each sublayer, use exact GELU (Hendrycks & Gimpel 2016, arXiv:1606.08415) and
-add residually; the output layer has weights of its own and no bias. With `causal=False` the mask is left out.
+Embeddings are scaled by the square root of the width and added to the positions: the fixed sinusoidal table of Vaswani
+et al. (2017, arXiv:1706.03762) or a learned one. Blocks add self-attention and a feed-forward layer with exact GELU
+(Hendrycks & Gimpel 2016, arXiv:1606.08415) or ReLU residually; LayerNorm stands before each sublayer, with one more
+after the last block, or after each sum as in the first Transformer. The output layer has weights of its own and no
+bias. With `causal=False` the mask is left out.
 """
 
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from minillm.model.attention import Cache, attend
 from minillm.model.config import MiniGPTConfig
+from minillm.model.language_model import LanguageModel
 
 
-class MiniGPT(nn.Module):
+class MiniGPT(LanguageModel):
     """Token ids (batch, time) to logits (batch, time, vocab)."""
 
     positions_TD: Tensor
 
     def __init__(self, config: MiniGPTConfig, vocabulary_size: int) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.context = config, config.context
         self.embedding = nn.Embedding(vocabulary_size, config.width)
-        self.register_buffer("positions_TD", sinusoids(config.context, config.width), persistent=False)
+        if config.positions == "learned":  # as large as the scaled embeddings
+            self.positions_TD = nn.Parameter(torch.randn(config.context, config.width))
+        else:
+            self.register_buffer("positions_TD", sinusoids(config.context, config.width), persistent=False)
         self.dropout = nn.Dropout(config.dropout)
         blocks = [Block(config) for _ in range(config.layers)]
         self.blocks = nn.ModuleList(blocks)
-        self.norm = nn.LayerNorm(config.width)
+        self.norm = nn.LayerNorm(config.width) if config.norm == "before" else nn.Identity()
         self.head = nn.Linear(config.width, vocabulary_size, bias=False)
         self.apply(_initialise)
         for block in blocks:  # residual branches start small, as in GPT-2: their sum keeps its scale
             for layer in (block.attention.output, block.feed_forward.contract):
                 nn.init.normal_(layer.weight, std=0.02 / math.sqrt(2 * config.layers))
 
-    def forward(self, ids_BT: Tensor, last_only: bool = False) -> Tensor:
-        """Logits of every position, or of the last one alone (batch, 1, vocab). Time is at most `context`."""
-        return self.from_embeddings(self.embedding(ids_BT), last_only)
-
-    def from_embeddings(self, tokens_BTD: Tensor, last_only: bool = False) -> Tensor:
-        """The same from token embeddings: what the causality audit differentiates by."""
-        time = tokens_BTD.shape[1]
-        x_BTD = self.dropout(tokens_BTD * math.sqrt(self.config.width) + self.positions_TD[:time])
-        for block in self.blocks:
-            x_BTD = block(x_BTD)
+    def forward(
+        self,
+        ids_BT: Tensor,
+        *,
+        last_only: bool = False,
+        cache: Cache | None = None,
+        weights: list[Tensor] | None = None,
+    ) -> Tensor:
+        """As `LanguageModel`; `weights`, if given, receives each layer's attention weights (batch, heads, T, T)."""
+        start = cache.length if cache else 0
+        positions_TD = self.positions_TD[start : start + ids_BT.shape[1]]
+        x_BTD = self.dropout(self.embedding(ids_BT) * math.sqrt(self.config.width) + positions_TD)
+        for layer, block in enumerate(self.blocks):
+            x_BTD = block(x_BTD, layer, cache, weights)
         if last_only:
             x_BTD = x_BTD[:, -1:]
         return self.head(self.norm(x_BTD))
 
+    def token_embedding(self) -> nn.Embedding:
+        """See `LanguageModel`."""
+        return self.embedding
+
+    def new_cache(self) -> Cache | None:
+        """See `LanguageModel`: without the mask, what was read changes with each new token."""
+        return Cache(self.config.layers) if self.config.causal else None
+
 
 class Block(nn.Module):
-    """Self-attention and feed-forward, each behind a LayerNorm and added to the residual stream."""
+    """Self-attention and feed-forward, each added to the residual stream and normalised before or after."""
 
     def __init__(self, config: MiniGPTConfig) -> None:
         super().__init__()
+        self.norm_first = config.norm == "before"
         self.attention_norm = nn.LayerNorm(config.width)
         self.attention = Attention(config)
         self.feed_forward_norm = nn.LayerNorm(config.width)
         self.feed_forward = FeedForward(config)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x_BTD: Tensor) -> Tensor:
-        x_BTD = x_BTD + self.dropout(self.attention(self.attention_norm(x_BTD)))
-        return x_BTD + self.dropout(self.feed_forward(self.feed_forward_norm(x_BTD)))
+    def forward(self, x_BTD: Tensor, layer: int, cache: Cache | None, weights: list[Tensor] | None) -> Tensor:
+        if self.norm_first:
+            x_BTD = x_BTD + self.dropout(self.attention(self.attention_norm(x_BTD), layer, cache, weights))
+            return x_BTD + self.dropout(self.feed_forward(self.feed_forward_norm(x_BTD)))
+        x_BTD = self.attention_norm(x_BTD + self.dropout(self.attention(x_BTD, layer, cache, weights)))
+        return self.feed_forward_norm(x_BTD + self.dropout(self.feed_forward(x_BTD)))
 
 
 class FeedForward(nn.Module):
-    """Two linear maps with an exact GELU between them."""
+    """Two linear maps with an exact GELU or a ReLU between them."""
 
     def __init__(self, config: MiniGPTConfig) -> None:
         super().__init__()
         self.expand = nn.Linear(config.width, config.feed_forward)
+        self.activation = nn.GELU() if config.activation == "gelu" else nn.ReLU()
         self.contract = nn.Linear(config.feed_forward, config.width)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        return self.contract(F.gelu(self.expand(x_BTD)))
+        return self.contract(self.activation(self.expand(x_BTD)))
 
 
 class Attention(nn.Module):
-    """Multi-head scaled dot-product self-attention."""
+    """Multi-head self-attention."""
 
     def __init__(self, config: MiniGPTConfig) -> None:
         super().__init__()
@@ -86,17 +109,14 @@ class Attention(nn.Module):
         self.query_key_value = nn.Linear(config.width, 3 * config.width)
         self.output = nn.Linear(config.width, config.width)
 
-    def forward(self, x_BTD: Tensor) -> Tensor:
+    def forward(self, x_BTD: Tensor, layer: int, cache: Cache | None, weights: list[Tensor] | None) -> Tensor:
         batch, time, width = x_BTD.shape
         qkv = self.query_key_value(x_BTD).view(batch, time, 3, self.heads, width // self.heads)
-        query_BHTK, key_BHTK, value_BHTK = qkv.permute(2, 0, 3, 1, 4)
-        mixed_BHTK = F.scaled_dot_product_attention(
-            query_BHTK,
-            key_BHTK,
-            value_BHTK,
-            dropout_p=self.dropout if self.training else 0.0,
-            is_causal=self.causal,
-        )
+        query_BHTK, key_BHSK, value_BHSK = qkv.permute(2, 0, 3, 1, 4)
+        if cache is not None:
+            key_BHSK, value_BHSK = cache.extend(layer, key_BHSK, value_BHSK)
+        dropout = self.dropout if self.training else 0.0
+        mixed_BHTK = attend(query_BHTK, key_BHSK, value_BHSK, causal=self.causal, dropout=dropout, weights=weights)
         return self.output(mixed_BHTK.transpose(1, 2).reshape(batch, time, width))
 
 

@@ -10,12 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from minillm.model.attention import Cache, attend
 from minillm.model.config import QwenConfig
+from minillm.model.language_model import LanguageModel
 
 EPSILON = 1e-6
 
 
-class Qwen(nn.Module):
+class Qwen(LanguageModel):
     """Token ids (batch, time) to logits (batch, time, vocab)."""
 
     cosine_TK: Tensor
@@ -23,7 +25,7 @@ class Qwen(nn.Module):
 
     def __init__(self, config: QwenConfig, vocabulary_size: int) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.context = config, config.context
         self.embedding = nn.Embedding(vocabulary_size, config.width)
         self.dropout = nn.Dropout(config.dropout)
         blocks = [Block(config) for _ in range(config.layers)]
@@ -39,20 +41,32 @@ class Qwen(nn.Module):
             nn.init.zeros_(block.attention.output.weight)
             nn.init.zeros_(block.feed_forward.down.weight)
 
-    def forward(self, ids_BT: Tensor, last_only: bool = False) -> Tensor:
-        """Logits of every position, or of the last one alone (batch, 1, vocab). Time is at most `context`."""
-        return self.from_embeddings(self.embedding(ids_BT), last_only)
-
-    def from_embeddings(self, tokens_BTD: Tensor, last_only: bool = False) -> Tensor:
-        """The same from token embeddings: what the causality audit differentiates by."""
-        time = tokens_BTD.shape[1]
-        rotation = self.cosine_TK[:time], self.sine_TK[:time]
-        x_BTD = self.dropout(tokens_BTD)
-        for block in self.blocks:
-            x_BTD = block(x_BTD, rotation)
+    def forward(
+        self,
+        ids_BT: Tensor,
+        *,
+        last_only: bool = False,
+        cache: Cache | None = None,
+        weights: list[Tensor] | None = None,
+    ) -> Tensor:
+        """As `LanguageModel`; `weights`, if given, receives each layer's attention weights (batch, heads, T, T)."""
+        start = cache.length if cache else 0
+        here = slice(start, start + ids_BT.shape[1])
+        rotation = self.cosine_TK[here], self.sine_TK[here]
+        x_BTD = self.dropout(self.embedding(ids_BT))
+        for layer, block in enumerate(self.blocks):
+            x_BTD = block(x_BTD, rotation, layer, cache, weights)
         if last_only:
             x_BTD = x_BTD[:, -1:]
         return F.linear(self.norm(x_BTD), self.embedding.weight)
+
+    def token_embedding(self) -> nn.Embedding:
+        """See `LanguageModel`."""
+        return self.embedding
+
+    def new_cache(self) -> Cache:
+        """See `LanguageModel`."""
+        return Cache(self.config.layers)
 
 
 class Block(nn.Module):
@@ -66,8 +80,15 @@ class Block(nn.Module):
         self.feed_forward = SwiGLU(config.width, config.feed_forward)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x_BTD: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-        x_BTD = x_BTD + self.dropout(self.attention(self.attention_norm(x_BTD), rotation))
+    def forward(
+        self,
+        x_BTD: Tensor,
+        rotation: tuple[Tensor, Tensor],
+        layer: int,
+        cache: Cache | None,
+        weights: list[Tensor] | None,
+    ) -> Tensor:
+        x_BTD = x_BTD + self.dropout(self.attention(self.attention_norm(x_BTD), rotation, layer, cache, weights))
         return x_BTD + self.dropout(self.feed_forward(self.feed_forward_norm(x_BTD)))
 
 
@@ -83,13 +104,22 @@ class Attention(nn.Module):
         self.query_norm = RMSNorm(config.width // config.heads)
         self.key_norm = RMSNorm(config.width // config.heads)
 
-    def forward(self, x_BTD: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
+    def forward(
+        self,
+        x_BTD: Tensor,
+        rotation: tuple[Tensor, Tensor],
+        layer: int,
+        cache: Cache | None,
+        weights: list[Tensor] | None,
+    ) -> Tensor:
         batch, time, width = x_BTD.shape
         shape = batch, time, self.heads, width // self.heads
         query_BHTK = rotate(self.query_norm(self.query(x_BTD).view(shape)).transpose(1, 2), *rotation)
-        key_BHTK = rotate(self.key_norm(self.key(x_BTD).view(shape)).transpose(1, 2), *rotation)
-        value_BHTK = self.value(x_BTD).view(shape).transpose(1, 2)
-        mixed_BHTK = F.scaled_dot_product_attention(query_BHTK, key_BHTK, value_BHTK, is_causal=True)
+        key_BHSK = rotate(self.key_norm(self.key(x_BTD).view(shape)).transpose(1, 2), *rotation)
+        value_BHSK = self.value(x_BTD).view(shape).transpose(1, 2)
+        if cache is not None:
+            key_BHSK, value_BHSK = cache.extend(layer, key_BHSK, value_BHSK)
+        mixed_BHTK = attend(query_BHTK, key_BHSK, value_BHSK, causal=True, weights=weights)
         return self.output(mixed_BHTK.transpose(1, 2).reshape(batch, time, width))
 
 

@@ -9,8 +9,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from minillm.files import read_json, replacing, write_json
-from minillm.model.build import LanguageModel, build_model, count_parameters
+from minillm.model.build import build_model, count_parameters
 from minillm.model.config import ModelConfig, config_from
+from minillm.model.language_model import LanguageModel
 
 
 def save_model(

@@ -18,8 +18,9 @@ import torch.nn.functional as F
 from tqdm import tqdm
 
 from minillm.files import write_csv, write_json
-from minillm.model.build import LanguageModel, build_model, count_parameters
+from minillm.model.build import build_model, count_parameters
 from minillm.model.config import config_from
+from minillm.model.language_model import LanguageModel
 from minillm.stage import run_stage
 from minillm.training import checkpoint
 from minillm.training.batches import Documents, Tokens, TrainingBatches
