@@ -20,9 +20,9 @@ class Number:
 
 
 class Metrics:
-    """The tables of a run. Where a model was trained with several seeds, its numbers are the means over them."""
+    """The tables of a run: of one training seed, or else the means over them of a model that has several."""
 
-    def __init__(self, *paths: Path) -> None:
+    def __init__(self, *paths: Path, seed: str = ALL_SEEDS) -> None:
         rows = []
         for path in paths:
             with path.open(encoding="utf-8", newline="") as stream:
@@ -33,7 +33,7 @@ class Metrics:
         self._rows = {
             (row["metric"], row["model"], row["split"]): row
             for row in rows
-            if row["model"] not in averaged or row["seed"] in (ALL_SEEDS, "")
+            if row["seed"] in (seed, "") or (seed == ALL_SEEDS and row["model"] not in averaged)
         }
 
     def has(self, metric: str, model: str, split: str = "") -> bool:

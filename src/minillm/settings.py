@@ -16,7 +16,7 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from minillm.corpus.config import Fetch, Selection, check_address, check_contact
-from minillm.model.config import MiniGPTConfig, QwenConfig
+from minillm.model.config import MiniGPTConfig, ModuleConfig, QwenConfig
 from minillm.training.config import TrainingConfig
 
 # Names become parts of paths.
@@ -135,7 +135,35 @@ class QwenModel(QwenConfig):
     """How it is trained."""
 
 
-Model = Annotated[MiniGPTModel | QwenModel, Field(discriminator="architecture")]
+@pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=_MODEL)
+class ModuleModel(ModuleConfig):
+    """A class of one's own, trained like the others."""
+
+    module: str = Field(pattern=r"^.+\.py:[A-Za-z_]\w*$")
+    """`path/file.py:Class`, from the project's folder; called as Class(vocabulary_size, **options)."""
+    title: str
+    """How the article calls it."""
+    vocabulary: Name
+    """One of `vocabularies`."""
+    training: TrainingConfig
+    """How it is trained."""
+
+
+class PretrainedModel(_Strict):
+    """A causal language model of Hugging Face's transformers, measured as it is, with its own vocabulary."""
+
+    architecture: Literal["pretrained"] = "pretrained"
+    pretrained: str = Field(min_length=1)
+    """A folder that save_pretrained wrote, from the project's folder, or a name on the hub."""
+    title: str
+    """How the article calls it."""
+    context: int | None = Field(default=None, ge=2)
+    """Tokens that it sees at once; null: all that it has positions for."""
+    causal: bool = True
+    """Whether no position sees the future, as its author says; the audit finds out."""
+
+
+Model = Annotated[MiniGPTModel | QwenModel | ModuleModel | PretrainedModel, Field(discriminator="architecture")]
 
 
 class Bleu(_Strict):
@@ -222,7 +250,11 @@ class Settings(_Strict):
         references: list[tuple[str, str, Mapping[str, object]]] = [
             ("run.corpus", self.run.corpus, self.corpora),
             *(("run.models", name, self.models) for name in self.run.models),
-            *((f"models.{name}.vocabulary", m.vocabulary, self.vocabularies) for name, m in self.models.items()),
+            *(
+                (f"models.{name}.vocabulary", model.vocabulary, self.vocabularies)
+                for name, model in self.models.items()
+                if not isinstance(model, PretrainedModel)
+            ),
             *((f"corpora.{name}.dataset", c.dataset, self.datasets) for name, c in self.corpora.items() if c.dataset),
         ]
         problems = [
@@ -234,10 +266,7 @@ class Settings(_Strict):
             if len(set(values)) < len(values):
                 problems.append(f"{path}: {values} names one twice")
         for name, model in self.models.items():
-            size = 2 if isinstance(model, QwenModel) else 1  # rotary positions turn pairs
-            if model.width % (model.heads * size):
-                even = " into heads of an even size" if size == 2 else ""
-                problems.append(f"models.{name}: width {model.width} cannot be divided by heads {model.heads}{even}")
+            problems += [f"models.{name}: {problem}" for problem in _model_problems(name, model, self.vocabularies)]
         for name, corpus in self.corpora.items():
             shares = corpus.select.shares
             if set(shares) != {"train", "validation", "test"} or abs(sum(shares.values()) - 1) > 1e-9:
@@ -245,6 +274,8 @@ class Settings(_Strict):
             if corpus.path and corpus.dataset:
                 problems.append(f"corpora.{name}: path and dataset exclude each other; give one of them")
             problems += [f"corpora.{name}.{problem}" for problem in _download_problems(corpus)]
+            if name in ("sample", "downloads"):
+                problems.append(f"corpora.{name}: data/{name}/ is the project's own; give the corpus another name")
         if self.contact is not None:
             problems += _found_by(check_contact, self.contact, "contact")
         if self.run.corpus in self.corpora:
@@ -272,8 +303,34 @@ class Settings(_Strict):
     def network(self, model: str) -> dict[str, Any]:
         """The part of a model's settings that says what is built: plain values."""
         chosen = self.models[model]
-        family = QwenConfig if isinstance(chosen, QwenConfig) else MiniGPTConfig
+        family = next(family for family in (MiniGPTConfig, QwenConfig, ModuleConfig) if isinstance(chosen, family))
         return {field.name: getattr(chosen, field.name) for field in dataclasses.fields(family)}
+
+    def pretrained(self) -> dict[str, PretrainedModel]:
+        """The models that are not trained, by name."""
+        return {name: model for name, model in self.models.items() if isinstance(model, PretrainedModel)}
+
+    def vocabulary_of(self, model: str) -> str:
+        """The name of a model's vocabulary: a pretrained model's own has the model's name."""
+        chosen = self.models[model]
+        return model if isinstance(chosen, PretrainedModel) else chosen.vocabulary
+
+    def vocabulary_titles(self) -> dict[str, str]:
+        """How the article calls the tokens of each vocabulary, those of pretrained models included."""
+        own = {name: vocabulary.title for name, vocabulary in self.vocabularies.items()}
+        return own | {name: f"piezas de {model.title}" for name, model in self.pretrained().items()}
+
+
+def _model_problems(name: str, model: Model, vocabularies: Mapping[str, Vocabulary]) -> list[str]:
+    """What is wrong with the settings of a model."""
+    if isinstance(model, PretrainedModel) and name in vocabularies:
+        return [f"it brings its own vocabulary, and {name} is one of vocabularies; rename one of them"]
+    if isinstance(model, MiniGPTModel | QwenModel):
+        size = 2 if isinstance(model, QwenModel) else 1  # rotary positions turn pairs
+        if model.width % (model.heads * size):
+            even = " into heads of an even size" if size == 2 else ""
+            return [f"width {model.width} cannot be divided by heads {model.heads}{even}"]
+    return []
 
 
 def _download_problems(corpus: Corpus) -> list[str]:
@@ -307,7 +364,7 @@ def load_settings(config: Mapping[str, Any]) -> Settings:
     plain = json.loads(json.dumps(config, default=str))  # no dates or other YAML objects, and a copy
     try:
         if isinstance(plain.get("models"), dict):
-            plain["models"] = _copies_resolved(plain["models"])
+            plain["models"] = _kinds_named(_copies_resolved(plain["models"]))
         return Settings.model_validate(plain)
     except ValidationError as error:
         lines = sorted({line for problem in error.errors() for line in _explain(problem).split("\n")})
@@ -342,6 +399,19 @@ def _copies_resolved(models: dict[str, Any]) -> dict[str, Any]:
     return resolved
 
 
+def _kinds_named(models: dict[str, Any]) -> dict[str, Any]:
+    """Models with the `architecture` that their key `module` or `pretrained` stands for."""
+    named = {}
+    for name, model in models.items():
+        kinds = [key for key in ("architecture", "module", "pretrained") if isinstance(model, dict) and key in model]
+        if len(kinds) > 1:
+            raise ConfigError(
+                f"config: 1 problem\n  models.{name}: {' and '.join(kinds)} exclude each other; give one of them"
+            )
+        named[name] = {**model, "architecture": kinds[0]} if kinds in (["module"], ["pretrained"]) else model
+    return named
+
+
 def _mappings(a: object, b: object) -> bool:
     return isinstance(a, dict) and isinstance(b, dict)
 
@@ -358,9 +428,9 @@ def _explain(problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{name}: missing"
     if problem["type"] in ("union_tag_not_found", "union_tag_invalid"):
-        tag = problem["ctx"]["discriminator"].strip("'")
-        allowed = problem["ctx"].get("expected_tags", "'minigpt', 'qwen'")
-        return f"{name}.{tag}: should be one of {allowed}; found {problem['input'].get(tag)!r}"
+        found = problem["input"].get("architecture")
+        hint = "" if found else "; or give module or pretrained in its place"
+        return f"{name}.architecture: should be one of 'minigpt', 'qwen'; found {found!r}{hint}"
     name = name.removesuffix(".[key]")
     message = re.sub(r"^\w+ (?=should )", "", problem["msg"]).partition(" after validation")[0]
     return f"{name}: {message}; found {problem['input']!r}"

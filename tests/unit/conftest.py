@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # several threads on a shared machine wait more than they compute
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the hub
 
 TEXTS = {
     "train": [
@@ -45,6 +46,36 @@ def toy_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train_tokenizer(TEXTS["train"], "words", 24).save(str(folder / "words.json"))
     train_tokenizer(TEXTS["train"], "bpe", 280).save(str(folder / "bpe.json"))
     return folder
+
+
+@pytest.fixture(scope="session")
+def toy_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the training stage reads; do not change it."""
+    from toy_training import write_data
+
+    folder = tmp_path_factory.mktemp("toy")
+    write_data(folder)
+    return folder
+
+
+@pytest.fixture
+def job(toy_data: Path, tmp_path: Path) -> Callable[..., Any]:
+    """Makes a `toy_training.Job` with an empty folder of this name."""
+    from toy_training import Job
+
+    def new(name: str = "run") -> Job:
+        (tmp_path / name).mkdir()
+        return Job(toy_data, tmp_path / name)
+
+    return new
+
+
+@pytest.fixture
+def always_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each step, not after a minute."""
+    from minillm.training import train_model
+
+    monkeypatch.setattr(train_model, "SECONDS_BETWEEN_CHECKPOINTS", -1)
 
 
 @pytest.fixture

@@ -10,15 +10,23 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minillm.training.batches import Documents, Tokens, TrainingBatches
+from minillm.training.batches import Documents, TrainingBatches, Windows
 from minillm.vocabulary.tokenizer import BOS, EOS, PAD
 
 Texts = list[list[int]]
 
 
 def documents_of(texts: Texts) -> Documents:
-    flat = np.array([id_ for text in texts for id_ in text], dtype=np.uint16)
-    return Documents(flat, np.cumsum([0, *map(len, texts)], dtype=np.int64))
+    flat = np.array([id_ for text in texts for id_ in (BOS, *text, EOS)], dtype=np.uint16)
+    return Documents(torch.from_numpy(flat), np.cumsum([0, *(len(text) + 2 for text in texts)], dtype=np.int64))
+
+
+def all_windows(
+    texts: Texts, context: int, order: np.ndarray | None = None, limit: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    windows = Windows(documents_of(texts), context, order, limit=limit)
+    inputs, targets = windows[np.arange(len(windows))]
+    return inputs.numpy(), targets.numpy()
 
 
 def some_texts(seed: int = 0, count: int = 7) -> Texts:
@@ -29,15 +37,15 @@ def some_texts(seed: int = 0, count: int = 7) -> Texts:
 
 
 def targets_of_an_epoch(texts: Texts) -> Counter[int]:
-    """Worked out without windows: all tokens, [BOS] and [EOS] of each text, but for the first [BOS]."""
+    """Worked out without windows: all tokens, [BOS] and [EOS] of each text."""
     everything = Counter(id_ for text in texts for id_ in text)
-    everything.update({BOS: len(texts) - 1, EOS: len(texts)})
+    everything.update({BOS: len(texts), EOS: len(texts)})
     return +everything
 
 
-def windows_in_order(batches: TrainingBatches, steps: int) -> tuple[Tokens, Tokens]:
+def windows_in_order(batches: TrainingBatches, steps: int) -> tuple[np.ndarray, np.ndarray]:
     pairs = [batches[step] for step in range(steps)]
-    return np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs])
+    return torch.cat([pair[0] for pair in pairs]).numpy(), torch.cat([pair[1] for pair in pairs]).numpy()
 
 
 token = st.integers(4, 300)
@@ -48,7 +56,7 @@ texts_ = st.lists(st.lists(token, max_size=12), min_size=1, max_size=6)
 @settings(max_examples=60, deadline=None)
 def test_windows_are_the_shifted_stream(texts: Texts, context: int, data: st.DataObject) -> None:
     order = data.draw(st.permutations(range(len(texts))))
-    inputs, targets = documents_of(texts).windows(context, np.array(order))
+    inputs, targets = all_windows(texts, context, np.array(order))
     stream = [id_ for index in order for id_ in (BOS, *texts[index], EOS)]
     count = len(stream) - 1
     rest = len(inputs) * context - count
@@ -61,7 +69,7 @@ def test_windows_are_the_shifted_stream(texts: Texts, context: int, data: st.Dat
 @pytest.mark.parametrize("limit", [1, 4, 5, 6, 10_000])
 def test_windows_end_after_the_limit(limit: int) -> None:
     texts = some_texts()
-    inputs, targets = documents_of(texts).windows(5, limit=limit)
+    inputs, targets = all_windows(texts, 5, limit=limit)
     stream = [id_ for text in texts for id_ in (BOS, *text, EOS)]
     kept = stream[1 : limit + 1]
     assert targets[targets != PAD].tolist() == kept
@@ -102,7 +110,7 @@ def test_a_batch_depends_on_its_step_alone() -> None:
         for found, wanted in zip(jumping[step], expected[step], strict=True):
             np.testing.assert_array_equal(found, wanted)
         # what evaluation does in between
-        documents.windows(5, limit=7)
+        _ = Windows(documents, 5, limit=7)[np.arange(1)]
         np.random.default_rng().random(3)
         torch.rand(3)
         np.random.seed(step)
@@ -121,9 +129,9 @@ def test_epochs_and_seeds_differ_in_their_order() -> None:
     documents = documents_of(some_texts(count=12))
     batches = TrainingBatches(documents, 4, 1, seed=1)
     size = batches.windows_per_epoch
-    epochs = [np.stack([batches[step][1][0] for step in range(start, start + size)]) for start in (0, size)]
+    epochs = [np.stack([batches[step][1][0].numpy() for step in range(start, start + size)]) for start in (0, size)]
     other = TrainingBatches(documents, 4, 1, seed=2)
-    epochs.append(np.stack([other[step][1][0] for step in range(size)]))
+    epochs.append(np.stack([other[step][1][0].numpy() for step in range(size)]))
     assert len({epoch.tobytes() for epoch in epochs}) == 3
     # not the windows alone are shuffled: the texts themselves meet other neighbours
     assert len({tuple(sorted(map(tuple, epoch.tolist()))) for epoch in epochs}) == 3
@@ -132,13 +140,14 @@ def test_epochs_and_seeds_differ_in_their_order() -> None:
 def test_load_reads_what_was_saved(tmp_path: Path) -> None:
     texts = [[5, 6, 7], [], [9]]
     documents = documents_of(texts)
-    np.save(tmp_path / "tokens.npy", documents.tokens)
+    np.save(tmp_path / "tokens.npy", documents.tokens.numpy())
     np.save(tmp_path / "offsets.npy", documents.offsets)
-    loaded = Documents.load(tmp_path / "tokens.npy", tmp_path / "offsets.npy")
-    assert [loaded[index].tolist() for index in range(len(loaded))] == texts
-    assert loaded.windows(20)[1].dtype == np.int64  # uint16 has no cross-entropy
+    loaded = Documents.load(tmp_path / "tokens.npy", tmp_path / "offsets.npy", torch.device("cpu"))
+    inputs, targets = Windows(loaded, 20)[np.arange(1)]
+    assert inputs[0, :9].tolist() == [BOS, 5, 6, 7, EOS, BOS, EOS, BOS, 9]
+    assert targets.dtype == torch.int64  # uint16 has no cross-entropy
 
 
 def test_ids_above_a_signed_short_survive() -> None:
-    inputs, _ = documents_of([[65_535, 40_000]]).windows(4)
+    inputs, _ = all_windows([[65_535, 40_000]], 4)
     assert inputs.tolist() == [[BOS, 65_535, 40_000, PAD]]

@@ -23,7 +23,7 @@ from minillm.model.build import build_model
 from minillm.model.config import MiniGPTConfig, QwenConfig
 from minillm.model.language_model import LanguageModel
 from minillm.training.saved import save_model
-from minillm.vocabulary.tokenizer import BOS, SPECIALS
+from minillm.vocabulary.tokenizer import BOS, SPECIALS, Specials
 
 VOCABULARY, CONTEXT = 24, 12
 SHAPE: dict[str, Any] = {"layers": 1, "width": 32, "heads": 2, "feed_forward": 32, "context": CONTEXT, "dropout": 0.0}
@@ -97,6 +97,7 @@ class Peeking(torch.nn.Module):
         torch.manual_seed(0)
         self.inner = build_model(MiniGPTConfig(**SHAPE), VOCABULARY).eval()
         self.context, self.position, self.seen = CONTEXT, position, seen
+        self.specials = Specials()
 
     def token_embedding(self) -> torch.nn.Embedding:
         return self.inner.token_embedding()
@@ -146,7 +147,7 @@ class Sure(torch.nn.Module):
     def __init__(self, table_VV: torch.Tensor) -> None:
         super().__init__()
         self.table = torch.nn.Parameter(table_VV)
-        self.context = CONTEXT
+        self.context, self.specials = CONTEXT, Specials()
 
     def forward(self, ids_BT: torch.Tensor, last_only: bool = False) -> torch.Tensor:
         return self.table[ids_BT[:, -1:] if last_only else ids_BT]
@@ -194,8 +195,8 @@ def test_the_stage(toy_corpus: Path, tmp_path: Path, leaking: LanguageModel, mas
 
 
 def test_short_texts_are_joined(toy_corpus: Path) -> None:
-    joined = causality._windows([[5, 6], [7]], 8)
+    joined = causality._windows([[5, 6], [7]], 8, BOS)
     assert joined.tolist() == [[BOS, 5, 6, 7, 5, 6, 7, 5, 6]]
-    long = causality._windows([[4] * 3, list(range(4, 14)), [5] * 8], 8)
+    long = causality._windows([[4] * 3, list(range(4, 14)), [5] * 8], 8, BOS)
     assert long.tolist() == [[BOS, *range(4, 12)], [BOS, *[5] * 8]]
-    assert len(causality._windows([[5] * 8] * 20, 8)) == causality.TEXT_WINDOWS
+    assert len(causality._windows([[5] * 8] * 20, 8, BOS)) == causality.TEXT_WINDOWS

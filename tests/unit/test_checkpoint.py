@@ -5,6 +5,7 @@ import logging
 import os
 import pickle
 import random
+import resource
 import warnings
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def test_a_foreign_one_is_set_aside_with_one_line(saved: Path, caplog: pytest.Lo
     assert aside(saved).read_bytes() == content
     assert len(caplog.messages) == 1
     assert "other data, code or settings" in caplog.messages[0]
-    assert "training starts anew" in caplog.messages[0]
+    assert "set aside as checkpoint.set-aside.pt" in caplog.messages[0]
     assert "\n" not in caplog.messages[0]
 
 
@@ -139,6 +140,72 @@ def test_a_second_one_is_set_aside_too(saved: Path) -> None:
     aside(saved).write_text("an older one")
     assert checkpoint.load(saved, "another") is None
     assert aside(saved).read_bytes() != b"an older one"
+
+
+@pytest.fixture
+def saved_twice(saved: Path) -> Path:
+    checkpoint.save(saved, {**STATE, "step": 4})
+    return saved
+
+
+def steps(path: Path) -> list[int]:
+    """Of the last checkpoint and of the one before."""
+    files = [path, path.with_name("checkpoint.previous.pt")]
+    return [torch.load(file, weights_only=True)["step"] for file in files]
+
+
+def test_the_one_before_is_kept(saved_twice: Path) -> None:
+    assert steps(saved_twice) == [4, 3]
+    checkpoint.save(saved_twice, {**STATE, "step": 5})
+    assert steps(saved_twice) == [5, 4]
+    state = checkpoint.load(saved_twice, "mine")
+    assert state is not None
+    assert state["step"] == 5
+    checkpoint.remove(saved_twice)
+    checkpoint.remove(saved_twice)
+    assert list(saved_twice.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("fault", ["truncated", "missing"])
+def test_the_one_before_stands_in(saved_twice: Path, fault: str) -> None:
+    """Missing is what a kill between two renames leaves."""
+    if fault == "missing":
+        saved_twice.unlink()
+    else:
+        saved_twice.write_bytes(saved_twice.read_bytes()[:900])
+    for _ in range(2):
+        state = checkpoint.load(saved_twice, "mine")
+        assert state is not None
+        assert state["step"] == 3
+    checkpoint.save(saved_twice, {**STATE, "step": 6})
+    assert steps(saved_twice) == [6, 3], "the good one has been replaced by the damaged one"
+
+
+def test_both_damaged_are_set_aside(saved_twice: Path) -> None:
+    for name in ("checkpoint.pt", "checkpoint.previous.pt"):
+        saved_twice.with_name(name).write_bytes(b"PK")
+    assert checkpoint.load(saved_twice, "mine") is None
+    names = ["checkpoint.previous.set-aside.pt", "checkpoint.set-aside.pt"]
+    assert sorted(path.name for path in saved_twice.parent.iterdir()) == names
+
+
+def test_both_of_another_experiment_are_set_aside(saved_twice: Path) -> None:
+    assert checkpoint.load(saved_twice, "another") is None
+    assert not saved_twice.exists()
+    assert checkpoint.load(saved_twice, "mine") is None
+
+
+def test_what_does_not_fit_on_the_disk_leaves_the_old_ones(saved_twice: Path) -> None:
+    """The system itself refuses: no file may be larger than this."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"checkpoint\.pt cannot be written whole: is the disk full\?$"):
+            checkpoint.save(saved_twice, {**STATE, "step": 5, "best": torch.zeros(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert steps(saved_twice) == [4, 3]
+    assert len(list(saved_twice.parent.iterdir())) == 2
 
 
 def test_the_fingerprint_sees_every_file_and_setting(tmp_path: Path) -> None:

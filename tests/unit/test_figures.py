@@ -207,3 +207,11 @@ def test_a_missing_number_is_named(tmp_path: Path) -> None:
 )
 def test_numbers_on_axes(value: float, text: str) -> None:
     assert with_comma(value) == text
+
+
+def test_a_pretrained_model_has_no_learning_curve(tmp_path: Path) -> None:
+    history = write_history(tmp_path / "base" / "seed-1", 90.0, 1)
+    plot_training([history], TITLES, tmp_path / "a.pdf", tmp_path / "a.png")
+    text = PdfReader(tmp_path / "a.pdf").pages[0].extract_text()
+    assert TITLES["base"] in text
+    assert TITLES["mejor"] not in text

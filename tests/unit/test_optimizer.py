@@ -22,7 +22,7 @@ def names_by_owner(model: LanguageModel, config: TrainingConfig) -> list[tuple[s
     names = {parameter: name for name, parameter in model.named_parameters()}
     return [
         (type(optimizer).__name__, group["weight_decay"], group["peak"], [names[p] for p in group["params"]])
-        for optimizer in build_optimizers(model, config)
+        for optimizer in build_optimizers(model, config, 20)
         for group in optimizer.param_groups
     ]
 
@@ -73,7 +73,7 @@ def test_decay_shrinks_matrices_only(optimizer: str) -> None:
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
-    for optimizer_ in build_optimizers(model, training):
+    for optimizer_ in build_optimizers(model, training, 20):
         optimizer_.step()
     for name, parameter in model.named_parameters():
         rate = 0.2 if optimizer == "muon" and name.startswith("blocks.") else 0.1
@@ -82,7 +82,7 @@ def test_decay_shrinks_matrices_only(optimizer: str) -> None:
 
 
 def test_betas_reach_adamw() -> None:
-    first, *_ = build_optimizers(build_model(QWEN, 20), TrainingConfig(steps=1, beta1=0.8, beta2=0.95))
+    first, *_ = build_optimizers(build_model(QWEN, 20), TrainingConfig(steps=1, beta1=0.8, beta2=0.95), 20)
     assert all(group["betas"] == (0.8, 0.95) for group in first.param_groups)
 
 

@@ -15,7 +15,7 @@ from minillm.evaluation.score import rolling_windows, score_documents
 from minillm.model.build import build_model
 from minillm.model.config import MiniGPTConfig, QwenConfig
 from minillm.model.language_model import LanguageModel
-from minillm.vocabulary.tokenizer import BOS
+from minillm.vocabulary.tokenizer import BOS, Specials
 
 VOCABULARY = 20
 
@@ -26,7 +26,7 @@ class Known(torch.nn.Module):
     def __init__(self, table_VV: torch.Tensor, context: int) -> None:
         super().__init__()
         self.table = torch.nn.Parameter(table_VV)
-        self.context = context
+        self.context, self.specials = context, Specials()
 
     def forward(self, ids_BT: torch.Tensor) -> torch.Tensor:
         assert ids_BT.shape[1] <= self.context

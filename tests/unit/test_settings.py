@@ -265,6 +265,54 @@ def test_an_unknown_or_missing_architecture() -> None:
     assert "'minigpt', 'qwen'" in line
 
 
+MINE = {"title": "Mío", "pretrained": "models/mio"}
+OTHER = {
+    "title": "Otra",
+    "module": "redes/mia.py:Red",
+    "options": {"width": 8},
+    "context": 32,
+    "vocabulary": "bpe",
+    "training": {"steps": 3},
+}
+
+
+def test_models_of_others() -> None:
+    config = with_overlay(
+        {"models": {"mine": MINE, "other": OTHER, "small": {"like": "other", "options": {"depth": 2}}}}
+    )
+    settings = load_settings(config)
+    assert list(settings.pretrained()) == ["mine"]
+    assert (settings.vocabulary_of("mine"), settings.vocabulary_of("other")) == ("mine", "bpe")
+    assert settings.vocabulary_titles() == {"words": "palabras", "bpe": "subpalabras", "mine": "piezas de Mío"}
+    assert settings.network("small") == {
+        "architecture": "module",
+        "module": "redes/mia.py:Red",
+        "options": {"width": 8, "depth": 2},
+        "context": 32,
+        "causal": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "expected"),
+    [
+        ("mine", {**MINE, "contxt": 9}, "models.mine.contxt: unknown key; did you mean 'context'?"),
+        ("mine", {**MINE, "vocabulary": "bpe"}, "models.mine.vocabulary: unknown key"),
+        ("mine", {**MINE, "context": 1}, "models.mine.context: should be greater than or equal to 2; found 1"),
+        ("mine", {"pretrained": "gpt2"}, "models.mine.title: missing"),
+        ("bpe", MINE, "models.bpe: it brings its own vocabulary, and bpe is one of vocabularies; rename one of them"),
+        ("other", {**OTHER, "layers": 2}, "models.other.layers: unknown key"),
+        ("other", {**OTHER, "module": "redes/mia.py"}, "models.other.module: should match pattern"),
+        ("other", {**OTHER, "vocabulary": "bpo"}, "models.other.vocabulary: 'bpo' is not defined; did you mean 'bpe'?"),
+        ("other", {**OTHER, "pretrained": "x"}, "models.other: module and pretrained exclude each other; give one"),
+        ("other", {"title": "Nada"}, "models.other.architecture: should be one of 'minigpt', 'qwen'; found None; or"),
+    ],
+)
+def test_what_is_wrong_with_a_model_of_others(name: str, model: dict[str, Any], expected: str) -> None:
+    (line,) = refusal(lambda config: config["models"].update({name: model}))
+    assert line.startswith(expected)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -476,6 +524,14 @@ def test_a_data_set_that_is_not_in_the_registry() -> None:
     assert refusal(at("corpora.encyclopedia.dataset", "tiny_shakespeare")) == [
         "corpora.encyclopedia: path and dataset exclude each other; give one of them"
     ]
+
+
+def test_a_corpus_does_not_take_a_folder_of_the_project() -> None:
+    mine = {"source": "texts", "path": "mine", "licence": "CC0 1.0"}
+    for name in ("sample", "downloads"):
+        assert refusal(at(f"corpora.{name}", mine)) == [
+            f"corpora.{name}: data/{name}/ is the project's own; give the corpus another name"
+        ]
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,6 @@ from minillm.vocabulary.tokenizer import (
     UNK,
     decode,
     encode,
-    kind_of,
     load_tokenizer,
     train_tokenizer,
 )
@@ -56,8 +55,7 @@ def test_specials_come_first(tokenizer: Tokenizer) -> None:
     assert [tokenizer.id_to_token(id_) for id_ in range(4)] == SPECIALS
 
 
-def test_kinds() -> None:
-    assert (kind_of(WORDS), kind_of(BPE)) == ("words", "bpe")
+def test_an_unknown_kind() -> None:
     with pytest.raises(ValueError, match=r"'letters'.*words or bpe"):
         train_tokenizer(TEXTS, "letters", 300)
 
@@ -231,7 +229,7 @@ def test_a_document_is_the_tokens_between_its_offsets(tmp_path: Path, kind: str)
     assert bounds.shape == (5,)
     assert (bounds[0], bounds[-1]) == (0, len(ids))
     for number, text in enumerate(documents):
-        assert ids[bounds[number] : bounds[number + 1]].tolist() == encode(tokenizer, text)
+        assert ids[bounds[number] : bounds[number + 1]].tolist() == [BOS, *encode(tokenizer, text), EOS]
     assert sorted(file.name for file in tokens.parent.iterdir()) == ["test.npy", "test.offsets.npy"]
 
 
@@ -246,7 +244,7 @@ def test_ids_are_never_cut(tmp_path: Path, size: int, dtype: type) -> None:
     encode_split(articles, tmp_path / "tokenizer.json", "train", tmp_path / "t.npy", tmp_path / "o.npy")
     ids = np.load(tmp_path / "t.npy")
     assert ids.dtype == dtype
-    assert ids.tolist() == [size - 1]
+    assert ids.tolist() == [BOS, size - 1, EOS]
 
 
 def test_an_unknown_split_is_refused(tmp_path: Path) -> None:

@@ -130,3 +130,12 @@ def test_only_failed_checks_make_a_draft(results: dict[str, Any]) -> None:
     saved = read_json(path)
     write_json(path, {**saved, "checks": [check for check in saved["checks"] if check["passed"]]})
     assert gather(**results)["draft"] == []
+
+
+def test_a_pretrained_model_was_not_trained_here(results: dict[str, Any]) -> None:
+    """And not every model says how it is shaped."""
+    results["outcomes"] = [path for path in results["outcomes"] if path.parent.parent.name != "base"]
+    base, trained = gather(**results)["models"].values()
+    assert (base.training, base.outcome) == (None, None)
+    assert (base.layers, base.heads, base.dropout) == (2, None, None)
+    assert trained.outcome.steps == 30

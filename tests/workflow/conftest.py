@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test asks the hub
+
 ROOT = Path(__file__).parents[2]
 COPIED = [
     "Snakefile",

@@ -3,6 +3,8 @@
 import csv
 import json
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -97,6 +99,54 @@ def test_the_article_passes_its_checks(finished: Project) -> None:
     )
     assert "MiniGPT sin máscara" in text
     assert "escrito por un modelo de lenguaje" in " ".join(text.split())
+
+
+def test_hugging_face_computes_what_the_models_compute(finished: Project) -> None:
+    """On the beginning of a test article, with the files of the run; the leaking model has no equal there."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from minillm.training.saved import load_model
+    from minillm.vocabulary.tokenizer import BOS, encode, load_tokenizer
+
+    models = finished.folder / RESULTS / "models/encyclopedia"
+    assert {path.parts[-3] for path in models.glob("*/*/huggingface")} == {"baseline", "improved"}
+    articles = pq.read_table(finished.folder / CORPUS / "articles.parquet").to_pylist()
+    text = next(row["text"] for row in articles if row["split"] == "test")
+    for model, vocabulary in (("baseline", "words"), ("improved", "bpe")):
+        place = models / model / "seed-1"
+        ours = load_model(place / "model.safetensors", place / "config.json", torch.device("cpu"))
+        theirs = AutoModelForCausalLM.from_pretrained(place / "huggingface")
+        tokenizer = AutoTokenizer.from_pretrained(place / "huggingface")
+        inputs = tokenizer(text, return_tensors="pt", truncation=True)
+        ids_BT = inputs["input_ids"]
+        own = load_tokenizer(finished.folder / CORPUS / f"vocabulary/{vocabulary}/tokenizer.json")
+        assert ids_BT.tolist() == [[BOS, *encode(own, text)][: ours.context]]
+        with torch.no_grad():
+            expected_BTV, found_BTV = ours(ids_BT), theirs(**inputs).logits
+        torch.testing.assert_close(found_BTV, expected_BTV, rtol=0, atol=0 if model == "improved" else 2e-5)
+        assert torch.equal(found_BTV.argmax(-1), expected_BTV.argmax(-1))
+
+
+def test_the_code_in_the_cards_and_in_the_readme_works(finished: Project) -> None:
+    """As it stands, from the project's folder."""
+    readme, leeme = (code_in(ROOT / name) for name in ("README.md", "LEEME.md"))
+    assert readme == leeme
+    model = code_in(finished.folder / RESULTS / "models/encyclopedia/improved/seed-1/huggingface/README.md")
+    data = code_in(finished.folder / CORPUS / "README.md")
+    codes = {"El agua es": readme.replace("results/sample", str(RESULTS)), "En el año 1492,": model, "": data}
+    for start, code in codes.items():
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=finished.folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(start)
+
+
+def code_in(path: Path) -> str:
+    """The one block of Python in a Markdown file."""
+    _, block = path.read_text(encoding="utf-8").split("```python\n")
+    return block.split("```")[0]
 
 
 def test_every_job_leaves_a_log_and_a_benchmark(finished: Project) -> None:

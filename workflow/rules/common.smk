@@ -10,6 +10,7 @@ from snakemake.exceptions import WorkflowError
 
 from minillm.closure import code
 from minillm.corpus.read_multistream import index_beside
+from minillm.model.config import export_obstacle
 from minillm.settings import ConfigError, as_json, load_settings
 
 try:
@@ -27,19 +28,25 @@ shell.prefix(
 RUN = SETTINGS.run.name
 CORPUS = SETTINGS.run.corpus
 MODELS = SETTINGS.run.models
+TRAINED = [model for model in MODELS if model not in SETTINGS.pretrained()]
+EXPORTED = [
+    model for model in MODELS if export_obstacle(SETTINGS.models[model]) is None
+]
 SEEDS = SETTINGS.run.seeds
 HAS_TEX = subprocess.run(["./system-packages.sh", "check"]).returncode == 0
 
 MARKS = {
     "xz": "compresor xz",
     **{
-        f"unigram-{name}": f"unigrama ({vocabulary.title})"
-        for name, vocabulary in SETTINGS.vocabularies.items()
+        f"unigram-{name}": f"unigrama ({title})"
+        for name, title in SETTINGS.vocabulary_titles().items()
     },
 }
 TITLES = as_json({model: SETTINGS.models[model].title for model in MODELS})
 
-FIGURES = ["training", "comparison", "bias", "leak", "bleu", "latency"]
+FIGURES = ["comparison", "bias", "leak", "bleu", "latency"]
+if TRAINED:
+    FIGURES = ["training", *FIGURES]
 
 DOWNLOADS = set(map(SETTINGS.download_path, SETTINGS.datasets))
 
@@ -90,7 +97,7 @@ if SETTINGS.corpora[CORPUS].source in ENDINGS and not source_files(CORPUS):
 
 def one_of(names):
     """A pattern that matches these names, and nothing if there are none."""
-    return "|".join(map(re.escape, names)) or "(?!)"
+    return "|".join(map(re.escape, sorted(names))) or "(?!)"
 
 
 def corpora_of(*sources):
@@ -136,31 +143,68 @@ def dropped_sections(corpus):
     return [] if titles is None else ["--dropped-sections", *titles]
 
 
+def module_file(model):
+    """The Python file that a model's class is in, as a list; most models have none."""
+    place = getattr(SETTINGS.models[model], "module", None)
+    return [] if place is None else [place.rpartition(":")[0]]
+
+
+def code_with_model(stage):
+    """The code of a stage that builds the model in the wildcards, the user's own file included."""
+    return lambda wildcards: code(stage) + module_file(wildcards.model)
+
+
+def pretrained_files(model):
+    """The files of a pretrained model's folder; a model of the hub has none here."""
+    folder = Path(SETTINGS.models[model].pretrained)
+    return sorted(str(path) for path in folder.glob("*") if path.is_file())
+
+
+def context_of(model):
+    """The option that sets the context of a pretrained model, if the config does."""
+    context = SETTINGS.models[model].context
+    return [] if context is None else ["--context", context]
+
+
+for model in MODELS:
+    for file in module_file(model):
+        if not Path(file).is_file():
+            raise WorkflowError(f"models.{model}.module: there is no {file}")
+    if model in SETTINGS.pretrained():
+        named = SETTINGS.models[model].pretrained
+        if not Path(named).is_dir() and not re.fullmatch(
+            r"\w[\w.-]*(/[\w.-]+)?", named
+        ):
+            raise WorkflowError(
+                f"models.{model}.pretrained: there is no folder {named}, and no model of the hub is called so"
+            )
+
+
 def with_vocabulary(pattern):
     """The pattern's path with the vocabulary of the model in the wildcards."""
     return lambda wildcards: expand(
         pattern,
         corpus=wildcards.corpus,
-        vocabulary=SETTINGS.models[wildcards.model].vocabulary,
+        vocabulary=SETTINGS.vocabulary_of(wildcards.model),
     )
 
 
-def of_each_model(pattern):
+def of_each_model(pattern, models=MODELS):
     """The pattern's paths, one for each model and seed of the run."""
-    return expand(pattern, run=RUN, corpus=CORPUS, model=MODELS, seed=SEEDS)
+    return expand(pattern, run=RUN, corpus=CORPUS, model=models, seed=SEEDS)
 
 
-def vocabularies_of_the_run():
+def vocabularies_of_the_run(models=MODELS):
     """The vocabularies that the run's models use, in order of name."""
-    return sorted({SETTINGS.models[model].vocabulary for model in MODELS})
+    return sorted(set(map(SETTINGS.vocabulary_of, models)))
 
 
 def tokens_of_all_models():
-    """The encoded splits that the run's models read."""
+    """The encoded splits that the run's models are trained on."""
     return expand(
         "data/{corpus}/tokens/{vocabulary}/{split}.npy",
         corpus=CORPUS,
-        vocabulary=vocabularies_of_the_run(),
+        vocabulary=vocabularies_of_the_run(TRAINED),
         split=["train", "validation"],
     )
 
@@ -182,6 +226,7 @@ def results_of_the_run():
         "articles.parquet",
         "selection.json",
         "attribution.csv",
+        "README.md",
         *(["corpus.lock.csv"] if SETTINGS.corpora[CORPUS].source == "api" else []),
         *(
             f"vocabulary/{vocabulary}/{file}"
@@ -189,12 +234,15 @@ def results_of_the_run():
             for file in ("tokenizer.json", "statistics.json")
         ),
     ]
-    model = [
-        "model.safetensors",
+    model = ["model.safetensors", "config.json"]
+    training = ["history.csv", "timing.csv", "outcome.json"]
+    export = [
         "config.json",
-        "history.csv",
-        "timing.csv",
-        "outcome.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "README.md",
     ]
     stages = [
         "causality",
@@ -217,6 +265,19 @@ def results_of_the_run():
         *expand(
             of_each_model("results/{run}/models/{corpus}/{model}/seed-{seed}/{{file}}"),
             file=model,
+        ),
+        *expand(
+            of_each_model(
+                "results/{run}/models/{corpus}/{model}/seed-{seed}/{{file}}", TRAINED
+            ),
+            file=training,
+        ),
+        *expand(
+            of_each_model(
+                "results/{run}/models/{corpus}/{model}/seed-{seed}/huggingface/{{file}}",
+                EXPORTED,
+            ),
+            file=export,
         ),
         *expand(
             of_each_model(
@@ -248,26 +309,45 @@ def gpus(device):
     )
 
 
+def corpus_settings(corpus):
+    """The settings of a corpus, with its name: plain values."""
+    return {"name": corpus, **SETTINGS.corpora[corpus].model_dump(mode="json")}
+
+
+def card_settings(model):
+    """The settings that a model's card prints or chooses words by."""
+    vocabulary = SETTINGS.vocabulary_of(model)
+    return as_json(
+        {
+            "run": RUN,
+            "seeds": SEEDS,
+            "title": SETTINGS.models[model].title,
+            "vocabulary": {
+                "name": vocabulary,
+                "title": SETTINGS.vocabularies[vocabulary].title,
+            },
+            "corpus": corpus_settings(CORPUS),
+            "prompt": SETTINGS.evaluation.generation.prompts[0],
+        }
+    )
+
+
 def article_settings():
     """The settings that the article prints or chooses words by."""
-    corpus = SETTINGS.corpora[CORPUS]
     return as_json(
         {
             "run": RUN,
             "seeds": SEEDS,
             "paper": SETTINGS.paper.model_dump(),
-            "corpus": {"name": CORPUS, **corpus.model_dump(mode="json")},
+            "corpus": corpus_settings(CORPUS),
             "models": {
                 model: {
                     "title": SETTINGS.models[model].title,
-                    "vocabulary": SETTINGS.models[model].vocabulary,
+                    "vocabulary": SETTINGS.vocabulary_of(model),
                 }
                 for model in MODELS
             },
-            "vocabularies": {
-                name: vocabulary.title
-                for name, vocabulary in SETTINGS.vocabularies.items()
-            },
+            "vocabularies": SETTINGS.vocabulary_titles(),
             "marks": MARKS,
             "bleu": SETTINGS.evaluation.bleu.model_dump(),
             "temperature": SETTINGS.evaluation.generation.temperature,

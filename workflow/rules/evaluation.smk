@@ -11,7 +11,7 @@ rule audit_causality:
             "data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"
         ),
         articles="data/{corpus}/articles.parquet",
-        code=code("minillm.evaluation.causality"),
+        code=code_with_model("minillm.evaluation.causality"),
     output:
         records="results/{run}/metrics/{corpus}/{model}/seed-{seed}/causality.json",
         verdict="results/{run}/metrics/{corpus}/{model}/seed-{seed}/causality-verdict.json",
@@ -43,7 +43,7 @@ rule evaluate_perplexity:
             "data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"
         ),
         articles="data/{corpus}/articles.parquet",
-        code=code("minillm.evaluation.perplexity"),
+        code=code_with_model("minillm.evaluation.perplexity"),
     output:
         records="results/{run}/metrics/{corpus}/{model}/seed-{seed}/perplexity.json",
         documents="results/{run}/metrics/{corpus}/{model}/seed-{seed}/documents.csv",
@@ -96,7 +96,7 @@ rule evaluate_bleu:
             "data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"
         ),
         articles="data/{corpus}/articles.parquet",
-        code=code("minillm.evaluation.bleu"),
+        code=code_with_model("minillm.evaluation.bleu"),
     output:
         records="results/{run}/metrics/{corpus}/{model}/seed-{seed}/bleu.json",
         texts="results/{run}/metrics/{corpus}/{model}/seed-{seed}/bleu-texts.json",
@@ -131,7 +131,7 @@ rule generate_texts:
         tokenizer=with_vocabulary(
             "data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"
         ),
-        code=code("minillm.evaluation.generation"),
+        code=code_with_model("minillm.evaluation.generation"),
     output:
         texts="results/{run}/metrics/{corpus}/{model}/seed-{seed}/generations.json",
     log:
@@ -162,7 +162,7 @@ rule evaluate_cost:
     input:
         weights="results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors",
         description="results/{run}/models/{corpus}/{model}/seed-{seed}/config.json",
-        code=code("minillm.evaluation.cost"),
+        code=code_with_model("minillm.evaluation.cost"),
     output:
         records="results/{run}/metrics/{corpus}/{model}/seed-{seed}/cost.json",
     log:
@@ -242,6 +242,37 @@ rule summarise_metrics:
         " --output {output.metrics:q} --cost-output {output.cost:q} 2> {log:q}"
 
 
+rule tabulate_ablations:
+    """Tell for each trained model what is changed, how well it does and what it took."""
+    input:
+        metrics="results/{run}/metrics.csv",
+        descriptions=of_each_model(
+            "results/{run}/models/{corpus}/{model}/seed-{seed}/config.json", TRAINED
+        ),
+        outcomes=of_each_model(
+            "results/{run}/models/{corpus}/{model}/seed-{seed}/outcome.json", TRAINED
+        ),
+        timings=of_each_model(
+            "results/{run}/models/{corpus}/{model}/seed-{seed}/timing.csv", TRAINED
+        ),
+        code=code("minillm.evaluation.ablations"),
+    output:
+        table="results/{run}/ablations.csv",
+        markdown="results/{run}/ablations.md",
+    log:
+        "logs/{run}/tabulate_ablations.log",
+    benchmark:
+        "logs/{run}/tabulate_ablations.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        settings=as_json({model: SETTINGS.models[model] for model in MODELS}),
+    shell:
+        "python -m minillm.evaluation.ablations --metrics {input.metrics:q} --descriptions {input.descriptions:q}"
+        " --outcomes {input.outcomes:q} --timings {input.timings:q} --settings {params.settings:q}"
+        " --output {output.table:q} --markdown {output.markdown:q} 2> {log:q}"
+
+
 rule check_results:
     """Hold the numbers against what must be true of honest ones."""
     input:
@@ -258,9 +289,7 @@ rule check_results:
         "../../environment.yml"
     params:
         causal=as_json({model: SETTINGS.models[model].causal for model in MODELS}),
-        vocabularies=as_json(
-            {model: SETTINGS.models[model].vocabulary for model in MODELS}
-        ),
+        vocabularies=as_json({model: SETTINGS.vocabulary_of(model) for model in MODELS}),
     shell:
         "python -m minillm.evaluation.gates --metrics {input.metrics:q} --articles {input.articles:q}"
         " --causal {params.causal:q} --vocabularies {params.vocabularies:q} --output {output.checks:q} 2> {log:q}"

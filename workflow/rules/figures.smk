@@ -6,7 +6,7 @@ rule plot_training:
     """Draw the learning curves: loss, perplexity, accuracy and learning rate."""
     input:
         histories=of_each_model(
-            "results/{run}/models/{corpus}/{model}/seed-{seed}/history.csv"
+            "results/{run}/models/{corpus}/{model}/seed-{seed}/history.csv", TRAINED
         ),
         code=code("minillm.figures.training"),
     output:

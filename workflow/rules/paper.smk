@@ -1,5 +1,6 @@
-# Paper: from numbers, texts and figures to the compiled and checked article.
-# Reads: paper/ and result files. Writes: results/<run>/provenance.json, paper/ and manifest.json.
+# Paper: from numbers, texts and figures to the compiled and checked article, and the cards of models and corpus.
+# Reads: paper/ and result files. Writes: results/<run>/provenance.json, paper/ and manifest.json, and README.md beside
+# the articles and each exported model.
 
 
 rule write_provenance:
@@ -14,7 +15,8 @@ rule write_provenance:
                 "workflow/Snakefile",
             )
             for path in Path().glob(pattern)
-        ),
+        )
+        + [file for model in MODELS for file in module_file(model)],
         data=expand(
             [
                 "data/{corpus}/articles.parquet",
@@ -64,7 +66,7 @@ rule render_article:
             "results/{run}/models/{corpus}/{model}/seed-{seed}/config.json"
         ),
         outcomes=of_each_model(
-            "results/{run}/models/{corpus}/{model}/seed-{seed}/outcome.json"
+            "results/{run}/models/{corpus}/{model}/seed-{seed}/outcome.json", TRAINED
         ),
         generations=of_each_model(
             "results/{run}/metrics/{corpus}/{model}/seed-{seed}/generations.json"
@@ -133,6 +135,55 @@ rule check_article:
     shell:
         "python -m minillm.paper.check --pdf {input.pdf:q} --latex-log {input.latex_log:q}"
         " --numbers {input.numbers:q} --strict {params.strict:q} --output {output.checks:q} 2> {log:q}"
+
+
+rule write_model_card:
+    """Describe an exported model: how to load it, what it learnt from, how good it is, whether it leaks."""
+    input:
+        template="paper/model-card.md",
+        metrics="results/{run}/metrics.csv",
+        checks="results/{run}/checks.json",
+        verdict="results/{run}/metrics/{corpus}/{model}/seed-{seed}/causality-verdict.json",
+        selection="data/{corpus}/selection.json",
+        description="results/{run}/models/{corpus}/{model}/seed-{seed}/config.json",
+        outcome="results/{run}/models/{corpus}/{model}/seed-{seed}/outcome.json",
+        code=code("minillm.paper.model_card"),
+    output:
+        card="results/{run}/models/{corpus}/{model}/seed-{seed}/huggingface/README.md",
+    log:
+        "logs/{run}/{corpus}/{model}/write_model_card-{seed}.log",
+    benchmark:
+        "logs/{run}/{corpus}/{model}/write_model_card-{seed}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        settings=lambda wildcards: card_settings(wildcards.model),
+    shell:
+        "python -m minillm.paper.model_card --template {input.template:q} --settings {params.settings:q}"
+        " --model {wildcards.model:q} --seed {wildcards.seed:q} --metrics {input.metrics:q} --checks {input.checks:q}"
+        " --verdict {input.verdict:q} --selection {input.selection:q} --description {input.description:q}"
+        " --outcome {input.outcome:q} --output {output.card:q} 2> {log:q}"
+
+
+rule write_data_card:
+    """Describe a corpus: where its articles come from, which were kept and why, and whose they are."""
+    input:
+        template="paper/data-card.md",
+        selection="data/{corpus}/selection.json",
+        code=code("minillm.paper.data_card"),
+    output:
+        card="data/{corpus}/README.md",
+    log:
+        "logs/{corpus}/write_data_card.log",
+    benchmark:
+        "logs/{corpus}/write_data_card.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        corpus=lambda wildcards: as_json(corpus_settings(wildcards.corpus)),
+    shell:
+        "python -m minillm.paper.data_card --template {input.template:q} --corpus {params.corpus:q}"
+        " --selection {input.selection:q} --output {output.card:q} 2> {log:q}"
 
 
 rule write_manifest:

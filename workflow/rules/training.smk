@@ -1,5 +1,5 @@
-# Training: one rule for every model and seed.
-# Reads: data/<corpus>/tokens/. Writes: results/<run>/models/<corpus>/<model>/seed-<seed>/.
+# Training: one rule for every model and seed, and one for those that come trained.
+# Reads: data/<corpus>/tokens/ or a pretrained model. Writes: results/<run>/models/<corpus>/<model>/seed-<seed>/.
 
 
 rule train_model:
@@ -18,7 +18,7 @@ rule train_model:
         validation_offsets=with_vocabulary(
             "data/{corpus}/tokens/{vocabulary}/validation.offsets.npy"
         ),
-        code=code("minillm.training.train_model"),
+        code=code_with_model("minillm.training.train_model"),
     output:
         weights="results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors",
         description="results/{run}/models/{corpus}/{model}/seed-{seed}/config.json",
@@ -29,6 +29,8 @@ rule train_model:
         "logs/{run}/{corpus}/{model}/train_model-{seed}.log",
     benchmark:
         "logs/{run}/{corpus}/{model}/train_model-{seed}.benchmark.tsv"
+    wildcard_constraints:
+        model=one_of(SETTINGS.models.keys() - SETTINGS.pretrained().keys()),
     conda:
         "../../environment.yml"
     threads: lambda wildcards: SETTINGS.models[wildcards.model].training.threads
@@ -44,3 +46,56 @@ rule train_model:
         " --code {input.code:q} --model {params.model:q} --training {params.training:q} --seed {wildcards.seed:q}"
         " --weights {output.weights:q} --description {output.description:q} --history {output.history:q}"
         " --timing {output.timing:q} --outcome {output.outcome:q} 2> {log:q}"
+
+
+rule adopt_model:
+    """Take a pretrained model as it is, in place of training one."""
+    input:
+        files=lambda wildcards: pretrained_files(wildcards.model),
+        code=code("minillm.training.adopt_model"),
+    output:
+        weights="results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors",
+        description="results/{run}/models/{corpus}/{model}/seed-{seed}/config.json",
+    log:
+        "logs/{run}/{corpus}/{model}/adopt_model-{seed}.log",
+    benchmark:
+        "logs/{run}/{corpus}/{model}/adopt_model-{seed}.benchmark.tsv"
+    wildcard_constraints:
+        model=one_of(SETTINGS.pretrained()),
+    conda:
+        "../../environment.yml"
+    params:
+        pretrained=lambda wildcards: SETTINGS.models[wildcards.model].pretrained,
+        causal=lambda wildcards: SETTINGS.models[wildcards.model].causal,
+        context=lambda wildcards: context_of(wildcards.model),
+    shell:
+        "python -m minillm.training.adopt_model --pretrained {params.pretrained:q} --causal {params.causal:q}"
+        " {params.context:q} --weights {output.weights:q} --description {output.description:q} 2> {log:q}"
+
+
+rule export_model:
+    """Export a model and its tokenizer to Hugging Face."""
+    input:
+        weights="results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors",
+        description="results/{run}/models/{corpus}/{model}/seed-{seed}/config.json",
+        tokenizer=with_vocabulary(
+            "data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"
+        ),
+        code=code("minillm.training.export"),
+    output:
+        weights="results/{run}/models/{corpus}/{model}/seed-{seed}/huggingface/model.safetensors",
+        config="results/{run}/models/{corpus}/{model}/seed-{seed}/huggingface/config.json",
+        generation="results/{run}/models/{corpus}/{model}/seed-{seed}/huggingface/generation_config.json",
+        tokenizer="results/{run}/models/{corpus}/{model}/seed-{seed}/huggingface/tokenizer.json",
+        tokenizer_config="results/{run}/models/{corpus}/{model}/seed-{seed}/huggingface/tokenizer_config.json",
+    log:
+        "logs/{run}/{corpus}/{model}/export_model-{seed}.log",
+    benchmark:
+        "logs/{run}/{corpus}/{model}/export_model-{seed}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        folder=subpath(output.weights, parent=True),
+    shell:
+        "python -m minillm.training.export --weights {input.weights:q} --description {input.description:q}"
+        " --tokenizer {input.tokenizer:q} --folder {params.folder:q} 2> {log:q}"

@@ -14,6 +14,8 @@ rule build_vocabulary:
         "logs/{corpus}/build_vocabulary-{vocabulary}.log",
     benchmark:
         "logs/{corpus}/build_vocabulary-{vocabulary}.benchmark.tsv"
+    wildcard_constraints:
+        vocabulary=one_of(SETTINGS.vocabularies),
     conda:
         "../../environment.yml"
     params:
@@ -22,6 +24,31 @@ rule build_vocabulary:
     shell:
         "python -m minillm.vocabulary.build_vocabulary --articles {input.articles:q} --kind {params.kind:q}"
         " --size {params.size:q} --output {output.tokenizer:q} --statistics {output.statistics:q} 2> {log:q}"
+
+
+rule adopt_vocabulary:
+    """Take the vocabulary of a pretrained model and measure how it covers every split."""
+    input:
+        files=lambda wildcards: pretrained_files(wildcards.vocabulary),
+        articles="data/{corpus}/articles.parquet",
+        code=code("minillm.vocabulary.adopt_vocabulary"),
+    output:
+        tokenizer="data/{corpus}/vocabulary/{vocabulary}/tokenizer.json",
+        statistics="data/{corpus}/vocabulary/{vocabulary}/statistics.json",
+    log:
+        "logs/{corpus}/adopt_vocabulary-{vocabulary}.log",
+    benchmark:
+        "logs/{corpus}/adopt_vocabulary-{vocabulary}.benchmark.tsv"
+    wildcard_constraints:
+        vocabulary=one_of(SETTINGS.pretrained()),
+    conda:
+        "../../environment.yml"
+    params:
+        pretrained=lambda wildcards: SETTINGS.models[wildcards.vocabulary].pretrained,
+    shell:
+        "python -m minillm.vocabulary.adopt_vocabulary --articles {input.articles:q}"
+        " --pretrained {params.pretrained:q} --output {output.tokenizer:q}"
+        " --statistics {output.statistics:q} 2> {log:q}"
 
 
 rule encode_split:

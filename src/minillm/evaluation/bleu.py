@@ -40,7 +40,7 @@ def evaluate_bleu(
 
     Raises ValueError if fewer than two test articles are long enough for prompt, continuation and ceiling.
     """
-    place, _ = prepare(threads, device)
+    place = prepare(threads, device)
     network = load_model(weights, description, place)
     loaded = load_tokenizer(tokenizer)
     needed = prompt_words + 2 * continuation_words

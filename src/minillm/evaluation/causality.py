@@ -21,7 +21,7 @@ from minillm.model.language_model import LanguageModel
 from minillm.stage import run_stage
 from minillm.training.device import prepare
 from minillm.training.saved import load_model
-from minillm.vocabulary.tokenizer import BOS, SPECIALS, encode, load_tokenizer
+from minillm.vocabulary.tokenizer import Specials, encode, load_tokenizer, vocabulary_size
 
 EDIT_TOLERANCE = 1e-5  # of a logit: fast attention kernels may round differently
 NLL_TOLERANCE = 1e-3  # nats a token
@@ -44,15 +44,17 @@ def audit_causality(
     verdict: Path,
 ) -> None:
     """Run the four tests on a saved model, with texts of the test split, and say in words what was found."""
-    place, _ = prepare(threads, device)
+    place = prepare(threads, device)
     network = load_model(weights, description, place)
     loaded = load_tokenizer(tokenizer)
-    windows_NT = _windows([encode(loaded, text) for text in read_split(articles, "test")], network.context).to(place)
-    edit = largest_change_of_the_past(network, loaded.get_vocab_size())
-    gradient = gradient_to_the_future(network, loaded.get_vocab_size())
+    size, specials = vocabulary_size(loaded), network.specials
+    texts = [encode(loaded, text) for text in read_split(articles, "test")]
+    windows_NT = _windows(texts, network.context, specials.bos).to(place)
+    edit = largest_change_of_the_past(network, size)
+    gradient = gradient_to_the_future(network, size)
     parallel, incremental = parallel_and_incremental_loss(network, windows_NT)
-    random_loss = loss_on_random_tokens(network, loaded.get_vocab_size())
-    floor = math.log(loaded.get_vocab_size() - len(SPECIALS))
+    random_loss = loss_on_random_tokens(network, size)
+    floor = math.log(size - len(specials.ids))
     tests = {
         "edits": edit <= EDIT_TOLERANCE,
         "gradient": gradient == 0.0,
@@ -81,7 +83,7 @@ def audit_causality(
     write_json(verdict, {"model": model, "seed": seed, "leaks": not all(tests.values()), "passed": tests})
 
 
-def _windows(documents: list[list[int]], context: int) -> torch.Tensor:
+def _windows(documents: list[list[int]], context: int, bos: int) -> torch.Tensor:
     """The beginnings of the first documents that fill a window: [BOS] and `context` tokens, (windows, context + 1).
 
     Where documents are short, they are joined.
@@ -90,12 +92,14 @@ def _windows(documents: list[list[int]], context: int) -> torch.Tensor:
     if not long:
         joined = [id_ for ids in documents for id_ in ids]
         long = [joined * (context // max(1, len(joined)) + 1)]
-    return torch.tensor([[BOS, *ids[:context]] for ids in long])
+    return torch.tensor([[bos, *ids[:context]] for ids in long])
 
 
-def _random_ids(rows: int, time: int, vocabulary_size: int) -> torch.Tensor:
+def _random_ids(rows: int, time: int, vocabulary_size: int, specials: Specials) -> torch.Tensor:
+    """Ids that are not special, each as probable as the others (rows, time)."""
+    ordinary = np.setdiff1d(np.arange(vocabulary_size), list(specials.ids))
     random = np.random.default_rng(vocabulary_size)
-    return torch.from_numpy(random.integers(len(SPECIALS), vocabulary_size, size=(rows, time)))
+    return torch.from_numpy(ordinary[random.integers(len(ordinary), size=(rows, time))])
 
 
 @torch.no_grad()
@@ -103,8 +107,8 @@ def largest_change_of_the_past(model: LanguageModel, vocabulary_size: int) -> fl
     """The largest change of any logit before an edit, over edits after several prefixes of a full window."""
     context = model.context
     device = next(model.parameters()).device
-    original_1T = _random_ids(1, context, vocabulary_size).to(device)
-    other_1T = _random_ids(2, context, vocabulary_size)[1:].to(device)
+    original_1T = _random_ids(1, context, vocabulary_size, model.specials).to(device)
+    other_1T = _random_ids(2, context, vocabulary_size, model.specials)[1:].to(device)
     before = model(original_1T).float()
     largest = 0.0
     for prefix in sorted({1, 2, 7, 31, context // 2, context - 1} & set(range(1, context))):
@@ -117,13 +121,17 @@ def largest_change_of_the_past(model: LanguageModel, vocabulary_size: int) -> fl
 def gradient_to_the_future(model: LanguageModel, vocabulary_size: int) -> float:
     """The largest gradient of the logits at the middle of a full window by the embeddings after it."""
     context = model.context
-    ids_1T = _random_ids(1, context, vocabulary_size).to(next(model.parameters()).device)
+    ids_1T = _random_ids(1, context, vocabulary_size, model.specials).to(next(model.parameters()).device)
     table = model.token_embedding()
     embeddings_1TD = table(ids_1T).detach().requires_grad_(True)
     middle = (context - 1) // 2
-    with table.register_forward_hook(lambda *_: embeddings_1TD):
+    with table.register_forward_hook(lambda *_: embeddings_1TD.clone()):  # a model may add to it in place
         model(ids_1T)[:, middle].float().logsumexp(-1).sum().backward()
-    assert embeddings_1TD.grad is not None
+    if embeddings_1TD.grad is None:
+        raise ValueError(
+            "the logits do not depend on what the embedding table gives, so that no gradient can be followed to the "
+            "future: the model must call the table that its token_embedding or get_input_embeddings returns"
+        )
     model.zero_grad(set_to_none=True)
     return embeddings_1TD.grad[:, middle + 1 :].abs().max().item()
 
@@ -143,7 +151,7 @@ def parallel_and_incremental_loss(model: LanguageModel, windows_NT: torch.Tensor
 @torch.no_grad()
 def loss_on_random_tokens(model: LanguageModel, vocabulary_size: int) -> float:
     """Mean nats a token on independent, uniformly drawn tokens."""
-    ids_NT = _random_ids(RANDOM_WINDOWS, model.context, vocabulary_size)
+    ids_NT = _random_ids(RANDOM_WINDOWS, model.context, vocabulary_size, model.specials)
     ids_NT = ids_NT.to(next(model.parameters()).device)
     return F.cross_entropy(model(ids_NT[:, :-1]).float().flatten(0, 1), ids_NT[:, 1:].flatten()).item()
 

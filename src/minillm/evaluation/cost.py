@@ -13,7 +13,6 @@ from minillm.model.build import count_parameters
 from minillm.stage import run_stage
 from minillm.training.device import peak_memory, prepare
 from minillm.training.saved import load_model
-from minillm.vocabulary.tokenizer import SPECIALS
 
 SECONDS = 1.0  # measured for each time
 GENERATED_TOKENS = 32
@@ -23,13 +22,13 @@ def evaluate_cost(
     weights: Path, description: Path, corpus: str, model: str, seed: str, threads: int, device: str, records: Path
 ) -> None:
     """Measure one forward pass of a full window and one generated token, both for a single text, and the memory."""
-    place, _ = prepare(threads, device)
+    place = prepare(threads, device)
     network = load_model(weights, description, place)
     context = network.context
-    window_1T = torch.full((1, context), len(SPECIALS), device=place)
+    window_1T = torch.full((1, context), network.specials.bos, device=place)
     with torch.no_grad():
         passes = _milliseconds("network(window)", {"network": network, "window": window_1T}, threads)
-    prompt = [[len(SPECIALS)] * (context // 2)]
+    prompt = [[network.specials.bos] * (context // 2)]
     tokens = _milliseconds(
         "generate(network, prompt, count)",
         {"generate": generate, "network": network, "prompt": prompt, "count": GENERATED_TOKENS},

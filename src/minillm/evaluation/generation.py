@@ -12,9 +12,7 @@ from minillm.model.language_model import LanguageModel
 from minillm.stage import run_stage
 from minillm.training.device import prepare
 from minillm.training.saved import load_model
-from minillm.vocabulary.tokenizer import BOS, EOS, PAD, UNK, decode, encode, load_tokenizer
-
-NEVER_GENERATED = [PAD, UNK, BOS]  # they stand for no text
+from minillm.vocabulary.tokenizer import decode, encode, load_tokenizer
 
 
 def generate_texts(
@@ -30,7 +28,7 @@ def generate_texts(
     output: Path,
 ) -> None:
     """Continue each prompt greedily and by sampling at `temperature`, and write prompts and continuations."""
-    place, _ = prepare(threads, device)
+    place = prepare(threads, device)
     network = load_model(weights, description, place)
     loaded = load_tokenizer(tokenizer)
     encoded = [encode(loaded, prompt) for prompt in prompts]
@@ -61,12 +59,14 @@ def generate(
     its own random numbers, drawn from (seed, its place), so that its text does not depend on the others.
     """
     device = next(model.parameters()).device
+    specials = model.specials
+    never = sorted(specials.ids - {specials.eos})  # they stand for no text
     continuations: list[list[int]] = [[] for _ in prompts]
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     for _, group in groupby(order, key=lambda index: len(prompts[index])):
         members = list(group)
         uniforms = np.stack([np.random.default_rng([seed, index]).random(max_tokens) for index in members])
-        ids_BT = torch.tensor([[BOS, *prompts[index]] for index in members], device=device)
+        ids_BT = torch.tensor([[specials.bos, *prompts[index]] for index in members], device=device)
         cache = model.new_cache()
         for step in range(max_tokens):
             if cache is None or ids_BT.shape[1] > model.context:  # once the window moves, nothing read before holds
@@ -74,7 +74,7 @@ def generate(
             else:
                 logits_BTV = model(ids_BT[:, cache.length :], last_only=True, cache=cache)
             logits_BV = logits_BTV[:, 0].float().cpu()
-            logits_BV[:, NEVER_GENERATED] = -torch.inf
+            logits_BV[:, never] = -torch.inf
             if temperature == 0:
                 chosen_B = logits_BV.argmax(-1)
             else:
@@ -86,7 +86,7 @@ def generate(
             ids_BT = torch.cat((ids_BT, chosen_B[:, None].to(device)), dim=1)
         for index, row in zip(members, ids_BT.tolist(), strict=True):
             new = row[1 + len(prompts[index]) :]
-            continuations[index] = new[: new.index(EOS)] if EOS in new else new
+            continuations[index] = new[: new.index(specials.eos)] if specials.eos in new else new
     return continuations
 
 

@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 from minillm.corpus.tables import SPLITS, read_split
 from minillm.evaluation.record import Record, Sums, bootstrap, write_records
 from minillm.evaluation.score import score_documents
-from minillm.evaluation.sums import COLUMNS, METRICS, fit_spelling, spelling_cost, text_sizes
+from minillm.evaluation.sums import COLUMNS, METRICS, Speller, text_sizes
 from minillm.files import replacing
 from minillm.stage import run_stage
 from minillm.training.device import prepare
 from minillm.training.saved import load_model
-from minillm.vocabulary.tokenizer import UNK, load_tokenizer
+from minillm.vocabulary.tokenizer import load_tokenizer, vocabulary_size
 
 
 def evaluate_perplexity(
@@ -41,10 +41,10 @@ def evaluate_perplexity(
     `sample_articles` is the number of articles of such a sample, evenly spaced over the split. `documents` gets the
     sums of every article, `token_counts` how often each token occurs in the test split and how often it was predicted.
     """
-    place, _ = prepare(threads, device)
+    place = prepare(threads, device)
     network = load_model(weights, description, place)
     loaded = load_tokenizer(tokenizer)
-    spelling = fit_spelling(loaded, read_split(articles, "train"))
+    speller = Speller(loaded, read_split(articles, "train"))
     tables, results = [], []
     for split in SPLITS:
         page_ids, texts = _articles(articles, split, None if split == "test" else sample_articles)
@@ -55,20 +55,18 @@ def evaluate_perplexity(
         columns = {
             "nll": scores.nll,
             "tokens": np.ones(len(flat)),
-            "unknown": flat == UNK,
+            "unknown": flat == speller.unknown,
             "correct": scores.predicted == flat,
             "in_top5": scores.in_top5,
         }
         starts = np.cumsum([0, *(len(row) for row in ids[:-1])])
         table = {name: np.add.reduceat(column.astype(float), starts) for name, column in columns.items()}
-        table["spelling"] = np.array(
-            [spelling_cost(spelling, text, e) for text, e in zip(texts, encodings, strict=True)]
-        )
+        table["spelling"] = np.array([speller.cost(text, e) for text, e in zip(texts, encodings, strict=True)])
         table |= {name: column.astype(float) for name, column in text_sizes(texts).items()}
         results += split_records(table, corpus=corpus, model=model, seed=seed, split=split)
         tables.append(pd.DataFrame({"page_id": page_ids, "split": split, **{name: table[name] for name in COLUMNS}}))
         if split == "test":
-            size = loaded.get_vocab_size()
+            size = vocabulary_size(loaded)
             counts = {
                 "true": np.bincount(flat, minlength=size),
                 "predicted": np.bincount(scores.predicted, minlength=size),

@@ -11,24 +11,24 @@ import numpy as np
 
 from minillm.corpus.tables import read_split
 from minillm.evaluation.record import Record, bootstrap, write_records
-from minillm.evaluation.sums import METRICS, fit_spelling, spelling_cost, text_sizes
+from minillm.evaluation.sums import METRICS, Speller, text_sizes
 from minillm.stage import run_stage
-from minillm.vocabulary.tokenizer import load_tokenizer
+from minillm.vocabulary.tokenizer import load_tokenizer, vocabulary_size
 
 
 def measure_scale(articles: Path, tokenizer: Path, vocabulary: str, corpus: str, records: Path) -> None:
     """Bits per byte on the test split of the unigram model of a vocabulary, and of xz."""
     loaded = load_tokenizer(tokenizer)
     train, test = read_split(articles, "train"), read_split(articles, "test")
-    counts = np.ones(loaded.get_vocab_size())  # add-one smoothing
+    counts = np.ones(vocabulary_size(loaded))  # add-one smoothing
     for encoding in loaded.encode_batch_fast(train, add_special_tokens=False):
         counts += np.bincount(encoding.ids, minlength=len(counts))
     cost = -np.log(counts / counts.sum())
-    spelling = fit_spelling(loaded, train)
+    speller = Speller(loaded, train)
     encodings = loaded.encode_batch(test, add_special_tokens=False)
     sums = {
         "nll": np.array([cost[encoding.ids].sum() for encoding in encodings]),
-        "spelling": np.array([spelling_cost(spelling, text, e) for text, e in zip(test, encodings, strict=True)]),
+        "spelling": np.array([speller.cost(text, e) for text, e in zip(test, encodings, strict=True)]),
         **text_sizes(test),
     }
     statistic = METRICS["bits_per_byte"].of

@@ -14,7 +14,6 @@ import numpy.typing as npt
 import torch
 
 from minillm.model.language_model import LanguageModel
-from minillm.vocabulary.tokenizer import BOS
 
 TOKENS_AT_ONCE = 4096  # bounds the memory of the logits
 
@@ -52,7 +51,7 @@ def score_documents(model: LanguageModel, documents: Sequence[Sequence[int]]) ->
     """Scores of all tokens of the documents (without special tokens), each document on its own after [BOS]."""
     device = next(model.parameters()).device
     context = model.context
-    full = [np.asarray([BOS, *ids]) for ids in documents]
+    full = [np.asarray([model.specials.bos, *ids]) for ids in documents]
     first = np.cumsum([0, *(len(ids) for ids in documents)])  # of each document among all tokens
     total = int(first[-1])
     nll, predicted, in_top5 = np.empty(total), np.empty(total, dtype=np.int64), np.empty(total, dtype=bool)

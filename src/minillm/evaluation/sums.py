@@ -17,7 +17,7 @@ from tokenizers import Encoding, Tokenizer
 
 from minillm.evaluation.record import Sums
 from minillm.evaluation.spelling import SpellingModel
-from minillm.vocabulary.tokenizer import UNK, kind_of
+from minillm.vocabulary.tokenizer import unknown_id
 
 Statistic = Callable[[Sums], npt.NDArray[np.float64]]
 
@@ -57,22 +57,23 @@ def text_sizes(texts: list[str]) -> Sums:
     }
 
 
-def fit_spelling(tokenizer: Tokenizer, train_texts: list[str]) -> SpellingModel | None:
-    """A model of the pieces of the train split that are [UNK], or None where nothing is unknown."""
-    if kind_of(tokenizer) != "words":
-        return None
-    pieces: Counter[str] = Counter()
-    for text, encoding in zip(train_texts, tokenizer.encode_batch(train_texts, add_special_tokens=False), strict=True):
-        pieces.update(unknown_pieces(text, encoding))
-    return SpellingModel(pieces)
+class Speller:
+    """The price of what a vocabulary cannot write: nothing where it can write everything."""
 
+    def __init__(self, tokenizer: Tokenizer, train_texts: list[str]) -> None:
+        self.unknown = unknown_id(tokenizer)
+        pieces: Counter[str] = Counter()
+        if self.unknown is not None:
+            encodings = tokenizer.encode_batch(train_texts, add_special_tokens=False)
+            for text, encoding in zip(train_texts, encodings, strict=True):
+                pieces.update(self.pieces(text, encoding))
+        self.model = SpellingModel(pieces)
 
-def unknown_pieces(text: str, encoding: Encoding) -> list[str]:
-    """What stands in the text where the encoding has [UNK], with the space before it."""
-    ids, offsets = encoding.ids, encoding.offsets
-    return [text[start:end] for id_, (start, end) in zip(ids, offsets, strict=True) if id_ == UNK]
+    def pieces(self, text: str, encoding: Encoding) -> list[str]:
+        """What stands in a text where its encoding is unknown; in a word vocabulary, with the space before it."""
+        ids, offsets = encoding.ids, encoding.offsets
+        return [text[start:end] for id_, (start, end) in zip(ids, offsets, strict=True) if id_ == self.unknown]
 
-
-def spelling_cost(spelling: SpellingModel | None, text: str, encoding: Encoding) -> float:
-    """Nats to spell all that is unknown in a text."""
-    return sum(map(spelling.nll, unknown_pieces(text, encoding))) if spelling else 0.0
+    def cost(self, text: str, encoding: Encoding) -> float:
+        """Nats to spell all that is unknown in a text."""
+        return sum(map(self.model.nll, self.pieces(text, encoding)))

@@ -18,12 +18,18 @@ PANELS = [
 
 
 def plot_training(histories: list[Path], titles: dict[str, str], pdf: Path, png: Path) -> None:
-    """Draw `…/<model>/seed-<seed>/history.csv` of each model; `titles` gives the models' names and order."""
+    """Draw `…/<model>/seed-<seed>/history.csv` of each model; `titles` gives the models' names and order.
+
+    A pretrained model has none and is left out.
+    """
     figure = Figure(figsize=(PAGE, 1.9))
     axes = figure.subplots(1, 4)
     for number, model in enumerate(titles):
         look: dict[str, Any] = {"color": COLOURS[number % len(COLOURS)]}
-        for path in (path for path in histories if path.parent.parent.name == model):
+        own = [path for path in histories if path.parent.parent.name == model]
+        if not own:
+            continue
+        for path in own:
             history = pd.read_csv(path)
             for ax, (quantity, _) in zip(axes, PANELS, strict=True):
                 if quantity == "learning_rate":
@@ -41,7 +47,8 @@ def plot_training(histories: list[Path], titles: dict[str, str], pdf: Path, png:
     log_axis(axes[3], "y")
     axes[0].plot([], [], color="black", linestyle="-", label="validación")
     axes[0].plot([], [], color="black", linestyle=":", label="entrenamiento")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(titles) + 2)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     save(figure, pdf, png)
 
 

@@ -1,7 +1,7 @@
-"""The shapes of the two model families: plain numbers, no torch, so that the settings can name them cheaply."""
+"""What models are built from: plain values, no torch, so that the settings can name them cheaply."""
 
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Interval
 
@@ -63,7 +63,56 @@ class QwenConfig:
     """This family is always causal."""
 
 
-ModelConfig = MiniGPTConfig | QwenConfig
+@dataclass(frozen=True, kw_only=True)
+class ModuleConfig:
+    """A PyTorch class in a file of the user's: token ids in, logits out."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid", "use_attribute_docstrings": True}
+
+    architecture: Literal["module"] = "module"
+    module: str
+    """`path/file.py:Class`; called as Class(vocabulary_size, **options)."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """What the class is called with."""
+    context: Annotated[int, Ge(2)]
+    """Tokens that the model sees at once."""
+    causal: bool = True
+    """Whether no position sees the future, as its author says; the audit finds out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainedConfig:
+    """A causal language model of Hugging Face's transformers, as `adopt_model` found it."""
+
+    architecture: Literal["pretrained"] = "pretrained"
+    context: int
+    """Tokens that the model sees at once."""
+    causal: bool
+    """Whether no position sees the future, as the settings say; the audit finds out."""
+    layers: int | None
+    """Transformer blocks, where the model says how many; so the next two."""
+    width: int | None
+    """Size of hidden states."""
+    heads: int | None
+    """Attention heads."""
+    specials: dict[str, Any]
+    """Ids of its special tokens: pad, unk, bos, eos."""
+    huggingface: dict[str, Any]
+    """Its config.json."""
+
+
+ModelConfig = MiniGPTConfig | QwenConfig | ModuleConfig | PretrainedConfig
+
+
+def export_obstacle(config: object) -> str | None:
+    """Why Hugging Face has no model that computes the same, with the setting that is in the way; None if it has one."""
+    if not isinstance(config, MiniGPTConfig | QwenConfig):
+        return "architecture: only minigpt and qwen can be exported to Hugging Face"
+    if isinstance(config, MiniGPTConfig) and config.norm == "after":
+        return "norm: after cannot be exported to Hugging Face, GPT-2 normalises before each sublayer"
+    if not config.causal:
+        return "causal: false cannot be exported to Hugging Face, GPT-2 has a causal mask"
+    return None
 
 
 def config_from(values: dict[str, object]) -> ModelConfig:
@@ -71,7 +120,12 @@ def config_from(values: dict[str, object]) -> ModelConfig:
 
     Raises ValueError for an unknown architecture or unknown keys.
     """
-    families: dict[object, type[ModelConfig]] = {"minigpt": MiniGPTConfig, "qwen": QwenConfig}
+    families: dict[object, type[ModelConfig]] = {
+        "minigpt": MiniGPTConfig,
+        "qwen": QwenConfig,
+        "module": ModuleConfig,
+        "pretrained": PretrainedConfig,
+    }
     family = families.get(values.get("architecture"))
     if family is None:
         raise ValueError(f"unknown architecture {values.get('architecture')!r}: one of {', '.join(map(str, families))}")

@@ -5,12 +5,15 @@ from abc import ABC, abstractmethod
 from torch import Tensor, nn
 
 from minillm.model.attention import Cache
+from minillm.vocabulary.tokenizer import Specials
 
 
 class LanguageModel(nn.Module, ABC):
     """Token ids (batch, time) to logits (batch, time, vocab); time is at most `context`."""
 
     context: int
+    specials = Specials()
+    """The ids that stand for no text: those of the project's vocabularies, unless the model brought its own."""
 
     @abstractmethod
     def forward(self, ids_BT: Tensor, *, last_only: bool = False, cache: Cache | None = None) -> Tensor:

@@ -4,16 +4,14 @@ The bundle compiles alone: on another machine, on Overleaf, for arXiv. Every num
 that the PDF can be read back and compared.
 """
 
-import traceback
 import zipfile
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from minillm.files import replacing, write_text
 from minillm.paper.compile import PaperError
 from minillm.paper.latex import PrintedNumbers, environment
+from minillm.paper.templates import render
 from minillm.paper.values import gather
 from minillm.stage import run_stage
 
@@ -48,12 +46,7 @@ def render_article(
             "for an article marked as a draft"
         )
     printed = PrintedNumbers()
-    try:
-        text = environment(templates, printed).get_template("article.tex").render(values)
-    except jinja2.TemplateSyntaxError as error:
-        raise PaperError(f"{templates / (error.name or 'article.tex')}:{error.lineno}: {error.message}") from error
-    except (jinja2.TemplateError, TypeError, ValueError, AttributeError, KeyError) as error:
-        raise PaperError(f"{_place(error, templates)}: {error}") from error
+    text = render(environment(templates, printed), templates / "article.tex", values)
     write_text(article, text)
     printed.write(numbers)
     members = {"article.tex": article, "references.bib": bibliography, **{path.name: path for path in figures}}
@@ -61,12 +54,6 @@ def render_article(
         for name, path in sorted(members.items()):
             # A ZipInfo without a date says 1980: the same bytes every time.
             archive.writestr(zipfile.ZipInfo(name), path.read_bytes(), zipfile.ZIP_DEFLATED)
-
-
-def _place(error: Exception, templates: Path) -> str:
-    """The template and line where an error was raised: Jinja puts them into the traceback."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(".tex")]
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else str(templates)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from minillm.paper.outcomes import compare, flattered
 from minillm.results import Metrics
 
 SPLITS = ["train", "validation", "test"]
+# What not every model says of itself.
+UNSAID = dict.fromkeys(["layers", "width", "heads", "feed_forward", "dropout"])
 
 REASONS = {  # one, several
     "redirect": ("redirección", "redirecciones"),
@@ -45,7 +47,8 @@ def gather(
     """The names that templates know; see paper/README.md for what each holds.
 
     Paths of models end in `<model>/seed-<seed>/<file>`, those of vocabularies in `<vocabulary>/<file>`. Where there are
-    several seeds, what is not a metric (the outcome of the training, generated texts) is that of the first.
+    several seeds, what is not a metric (the outcome of the training, generated texts) is that of the first. A
+    pretrained model has no outcome.
     """
     table, outcome = Metrics(*metrics), read_json(checks)
     seed = f"seed-{settings['seeds'][0]}"
@@ -58,14 +61,14 @@ def gather(
     for name, model in settings["models"].items():
         vocabulary = by_vocabulary[model["vocabulary"]]
         models[name] = SimpleNamespace(
-            **described[name]["config"],
+            **{**UNSAID, **described[name]["config"]},
             name=name,
             title=model["title"],
             parameters=described[name]["parameters"],
             vocabulary_size=described[name]["vocabulary_size"],
             vocabulary_kind=vocabulary["kind"],
-            training=SimpleNamespace(**trained[name]["training"]),
-            outcome=SimpleNamespace(**trained[name]),
+            training=SimpleNamespace(**trained[name]["training"]) if name in trained else None,
+            outcome=SimpleNamespace(**trained[name]) if name in trained else None,
             leaks=name in outcome["leaking"],
             flattered=flattered(
                 table.get("parallel_perplexity", name, "test"), table.get("incremental_perplexity", name, "test")
@@ -86,24 +89,11 @@ def gather(
         """A finding of the causality audit, which is true of a leaking model too."""
         return quantity(name, model, "test")
 
-    report = read_json(selection)
-    dropped = [
-        (one if report["dropped"][reason] == 1 else several, report["dropped"][reason])
-        for reason, (one, several) in REASONS.items()
-        if reason in report["dropped"]
-    ]
     return {
         "run": SimpleNamespace(name=settings["run"]),
         "seeds": settings["seeds"],
         "paper": _namespace(settings["paper"]),
-        "corpus": SimpleNamespace(
-            **{**settings["corpus"], "select": SimpleNamespace(**settings["corpus"]["select"])},
-            pages=report["pages"],
-            kept=report["kept"],
-            dropped=dropped,
-            holed=report["holed_sentences"],
-            splits={split: SimpleNamespace(**report["splits"][split]) for split in SPLITS},
-        ),
+        "corpus": describe_corpus(settings["corpus"], selection),
         "splits": SPLITS,
         "vocabularies": {
             name: SimpleNamespace(
@@ -136,6 +126,24 @@ def gather(
         "provenance": _provenance(read_json(provenance)),
         "draft": [_namespace(check) for check in outcome["checks"] if not check["passed"]],
     }
+
+
+def describe_corpus(settings: Mapping[str, Any], selection: Path) -> SimpleNamespace:
+    """The settings of a corpus with what was kept and dropped, each reason in words with its number of pages."""
+    report = read_json(selection)
+    dropped = [
+        (one if report["dropped"][reason] == 1 else several, report["dropped"][reason])
+        for reason, (one, several) in REASONS.items()
+        if reason in report["dropped"]
+    ]
+    return SimpleNamespace(
+        **{**settings, "select": SimpleNamespace(**settings["select"])},
+        pages=report["pages"],
+        kept=report["kept"],
+        dropped=dropped,
+        holed=report["holed_sentences"],
+        splits={split: SimpleNamespace(**report["splits"][split]) for split in SPLITS},
+    )
 
 
 def _namespace(value: Any) -> Any:

@@ -20,6 +20,8 @@ class TrainingConfig:
     """Optimizer steps at most; early stopping may end sooner."""
     batch_size: Positive = 32
     """Windows of `context` tokens in each step."""
+    micro_batches: Positive = 1
+    """Parts of a batch that are computed one after the other, to save memory; the result is the same."""
     optimizer: Literal["adamw", "muon"] = "adamw"
     """`muon` trains the matrices inside the blocks with Muon and everything else with AdamW."""
     learning_rate: Rate = 3e-4
@@ -40,6 +42,14 @@ class TrainingConfig:
     """Share of the steps over which `decay` falls to zero."""
     label_smoothing: Share = 0.0
     """Probability mass spread over the whole vocabulary in the training objective; metrics never use it."""
+    shuffle_sentences: bool = False
+    """In each epoch the sentences of a paragraph change places, all but its first."""
+    token_dropout: Share = 0.0
+    """Probability that a token is hidden from the model, as [UNK] in its input; it stays a target."""
+    curriculum_epochs: Annotated[int, Ge(0)] = 0
+    """First epochs that go from short sentences and articles to long ones; later ones are shuffled."""
+    ema_decay: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    """Decay of a running mean of the weights, which is then measured and kept; 0 keeps the weights themselves."""
     gradient_clip: Rate = 1.0
     """Largest norm of the gradient."""
     evaluate_every: Positive = 100
@@ -53,4 +63,7 @@ class TrainingConfig:
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """`auto` takes a GPU where there is one."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """`auto`: bf16 on GPUs from compute capability 8.0, fp16 with loss scaling on older ones, fp32 elsewhere."""
+    """`auto`: bf16 on GPUs from compute capability 8.0 and, for long runs, on CPUs with instructions for it; fp16 with
+    loss scaling on older GPUs, fp32 elsewhere."""
+    compile: Literal["auto", "always", "never"] = "auto"
+    """Whether the model is compiled first (torch.compile, half a minute). `auto`: for long runs on a GPU or in bf16."""

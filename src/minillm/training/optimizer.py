@@ -6,17 +6,25 @@ import torch
 from torch import nn
 
 from minillm.training.config import TrainingConfig
+from minillm.training.muon import Muon
 
 
-def build_optimizers(model: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:
-    """AdamW for everything, or Muon for the matrices inside `model.blocks` and AdamW for the rest.
+def build_optimizers(
+    model: nn.Module, config: TrainingConfig, vocabulary_size: int, precision: str = "fp32"
+) -> list[torch.optim.Optimizer]:
+    """AdamW for everything, or Muon for the matrices inside the model and AdamW for the rest.
 
-    Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) orthogonalises the momentum of matrices.
-    Every parameter is in exactly one group; each group remembers its peak learning rate.
+    Embeddings and the output layer are no such matrices: they have one row for each token. Every parameter is in
+    exactly one group; each group remembers its peak learning rate.
     """
+    inner = {
+        module.weight
+        for module in model.modules()
+        if isinstance(module, nn.Linear) and module.weight.shape[0] != vocabulary_size
+    }
     matrices, decayed, plain = [], [], []
-    for name, parameter in model.named_parameters():
-        if config.optimizer == "muon" and name.startswith("blocks.") and parameter.ndim == 2:
+    for parameter in model.parameters():
+        if config.optimizer == "muon" and parameter in inner:
             matrices.append(parameter)
         elif parameter.ndim >= 2:
             decayed.append(parameter)
@@ -31,9 +39,8 @@ def build_optimizers(model: nn.Module, config: TrainingConfig) -> list[torch.opt
         torch.optim.AdamW(groups, lr=config.learning_rate, betas=betas, fused=True)
     ]
     if matrices:
-        optimizers.append(
-            torch.optim.Muon(matrices, lr=config.matrix_learning_rate, weight_decay=config.weight_decay, momentum=0.95)
-        )
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        optimizers.append(Muon(matrices, config.matrix_learning_rate, config.weight_decay, precision=dtype))
     owned = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
     assert len(owned) == len(set(owned))
     assert set(owned) == set(model.parameters())

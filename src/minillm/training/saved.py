@@ -18,9 +18,12 @@ def save_model(
     weights: Path, description: Path, config: ModelConfig, vocabulary_size: int, state: dict[str, torch.Tensor]
 ) -> None:
     """Write the weights and the description of a model."""
-    with replacing(weights) as temporary:
-        save_file({name: tensor.contiguous().cpu() for name, tensor in sorted(state.items())}, temporary)
     model = build_model(config, vocabulary_size)
+    with replacing(weights) as temporary:
+        try:
+            save_file({name: state[name].contiguous().cpu() for name in _names(model)}, temporary)
+        except SafetensorError as error:
+            raise OSError(f"{weights} cannot be written: {error}") from error
     write_json(
         description,
         {
@@ -36,7 +39,18 @@ def load_model(weights: Path, description: Path, device: torch.device) -> Langua
     saved: dict[str, Any] = read_json(description)
     model = build_model(config_from(saved["config"]), saved["vocabulary_size"])
     try:
-        model.load_state_dict(load_file(weights))
+        state = load_file(weights)
+        if wrong := sorted(state.keys() ^ set(_names(model))):
+            raise RuntimeError(f"missing or too many: {', '.join(wrong)}")
+        model.load_state_dict(state, strict=False)  # of tied weights one name is enough
     except (RuntimeError, SafetensorError) as error:
         raise ValueError(f"{weights} does not hold the model of {description}: {error}") from error
     return model.to(device).eval()
+
+
+def _names(model: LanguageModel) -> list[str]:
+    """The names of a model's weights, sorted; of tied ones, which are one tensor, the first."""
+    names: dict[object, str] = {}
+    for name, tensor in sorted(model.state_dict().items()):
+        names.setdefault((tensor.data_ptr(), tensor.shape), name)
+    return list(names.values())

@@ -2,10 +2,13 @@
 
 `words` has whole words with the space before them (« casa»), so that joining the tokens gives the text back; what is
 not among its most frequent words is [UNK]. `bpe` is byte-level byte-pair encoding (Sennrich et al. 2016, P16-1162;
-on bytes as in GPT-2) and has no unknown text. Both begin with the same four special tokens.
+on bytes as in GPT-2) and has no unknown text. Both begin with the same four special tokens. What is asked of a
+tokenizer here can also be asked of one that came with a pretrained model.
 """
 
+import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -14,6 +17,23 @@ from minillm.text import normalise
 
 SPECIALS = ["[PAD]", "[UNK]", "[BOS]", "[EOS]"]
 PAD, UNK, BOS, EOS = range(4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Specials:
+    """The ids of a vocabulary that stand for no text; None where it has no such token, and some may be the same."""
+
+    pad: int | None = PAD
+    unk: int | None = UNK
+    bos: int = BOS
+    """What a text is read after."""
+    eos: int | None = EOS
+
+    @property
+    def ids(self) -> set[int]:
+        """All of them."""
+        return {id_ for id_ in (self.pad, self.unk, self.bos, self.eos) if id_ is not None}
+
 
 # A word, a number or one mark, each with the space before it; or the end of a line or paragraph. Together these cover
 # every character of normalised text.
@@ -70,14 +90,22 @@ def encode(tokenizer: Tokenizer, text: str) -> list[int]:
 
 
 def decode(tokenizer: Tokenizer, ids: Iterable[int]) -> str:
-    """The text of token ids; the inverse of `encode` but for [UNK], which stays visible as « [UNK]»."""
-    if isinstance(tokenizer.model, models.WordLevel):
+    """The text of token ids without special tokens; of `words`, [UNK] stays visible as « [UNK]»."""
+    if isinstance(tokenizer.model, models.WordLevel) and isinstance(tokenizer.decoder, decoders.Fuse):
         pieces = {PAD: "", UNK: " [UNK]", BOS: "", EOS: ""}
         return "".join(pieces.get(id_, tokenizer.id_to_token(id_) or "") for id_ in ids)
-    text: str = tokenizer.decode([id_ for id_ in ids if id_ not in (PAD, BOS, EOS)], skip_special_tokens=False)
+    text: str = tokenizer.decode(list(ids), skip_special_tokens=True)
     return text
 
 
-def kind_of(tokenizer: Tokenizer) -> str:
-    """`words` or `bpe`."""
-    return "words" if isinstance(tokenizer.model, models.WordLevel) else "bpe"
+def vocabulary_size(tokenizer: Tokenizer) -> int:
+    """One more than the largest id: not every vocabulary uses all ids below it."""
+    return max(tokenizer.get_vocab().values()) + 1
+
+
+def unknown_id(tokenizer: Tokenizer) -> int | None:
+    """The id of what the vocabulary cannot write, or None if it can write everything."""
+    model = json.loads(tokenizer.to_str())["model"]
+    if "unk_id" in model:  # of a Unigram model
+        return model["unk_id"]
+    return None if model.get("unk_token") is None else tokenizer.token_to_id(model["unk_token"])

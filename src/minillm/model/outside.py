@@ -1,0 +1,109 @@
+"""Models that were not written here: classes in a file of the user's, and those of Hugging Face's transformers.
+
+Both take token ids and give logits, or an object with `.logits`; nothing else is asked of them. What they give is
+checked, because a wrong shape can look like a result.
+"""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from minillm.model.attention import Cache
+from minillm.model.config import ModuleConfig, PretrainedConfig
+from minillm.model.language_model import LanguageModel
+from minillm.vocabulary.tokenizer import Specials
+
+
+class OutsideModel(LanguageModel):
+    """A module under the interface of `LanguageModel`.
+
+    `name` is what messages call it. Its logits have one column for each token of the vocabulary; a pretrained model may
+    have more `columns`, which stand for no token and are cut off.
+    """
+
+    def __init__(self, inner: nn.Module, name: str, vocabulary_size: int, columns: int, context: int) -> None:
+        super().__init__()
+        self.inner, self.name, self.context = inner, name, context
+        self.vocabulary_size, self.columns = vocabulary_size, columns
+
+    def forward(self, ids_BT: Tensor, *, last_only: bool = False, cache: Cache | None = None) -> Tensor:
+        """See `LanguageModel`. Raises ValueError if the module does not give logits of the right shape."""
+        output = self.inner(ids_BT)
+        logits_BTV = output if isinstance(output, Tensor) else getattr(output, "logits", None)
+        expected = *ids_BT.shape, self.columns
+        if logits_BTV is None or logits_BTV.shape != expected:
+            found = f"a {type(output).__name__}" if logits_BTV is None else f"the shape {tuple(logits_BTV.shape)}"
+            raise ValueError(
+                f"{self.name}: forward(ids) must give logits (batch, time, vocabulary), here {expected}, or an object "
+                f"with such .logits; found {found}"
+            )
+        return logits_BTV[:, -1:, : self.vocabulary_size] if last_only else logits_BTV[..., : self.vocabulary_size]
+
+    def token_embedding(self) -> nn.Embedding:
+        """See `LanguageModel`: what `get_input_embeddings` says, or else the only table with a row for each token."""
+        find = getattr(self.inner, "get_input_embeddings", None)
+        if find is not None:
+            return find()
+        tables = [module for module in self.inner.modules() if isinstance(module, nn.Embedding)]
+        tables = [table for table in tables if table.num_embeddings == self.vocabulary_size]
+        if len(tables) != 1:
+            raise ValueError(
+                f"{self.name}: has {len(tables)} tables nn.Embedding of {self.vocabulary_size} rows, and the audit "
+                "needs to know the one that token ids are looked up in: give the class a method get_input_embeddings() "
+                "that returns it"
+            )
+        return tables[0]
+
+
+def from_module(config: ModuleConfig, vocabulary_size: int) -> LanguageModel:
+    """An instance of the class that the config names.
+
+    Raises ValueError if the file or the class is missing, or if the file cannot be imported or the class not called.
+    """
+    file, _, name = config.module.rpartition(":")
+    family = _class_in(Path(file), name)
+    try:
+        inner = family(vocabulary_size, **config.options)
+    except Exception as error:  # whatever the class raises
+        raise ValueError(
+            f"{config.module}: {name}({vocabulary_size}, **options) with the options {config.options} fails: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    return OutsideModel(inner, config.module, vocabulary_size, vocabulary_size, config.context)
+
+
+def _class_in(file: Path, name: str) -> type[nn.Module]:
+    """A class of a Python file, which is run."""
+    if not file.is_file():
+        raise ValueError(f"{file}:{name}: there is no file {file}")
+    spec = importlib.util.spec_from_file_location(f"minillm_outside_{file.stem}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up there
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever the file raises
+        raise ValueError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
+    classes = {
+        key: value for key, value in vars(module).items() if isinstance(value, type) and issubclass(value, nn.Module)
+    }
+    if name not in classes:
+        raise ValueError(f"{file} has no class {name} of torch.nn.Module; it has {', '.join(classes) or 'none'}")
+    return classes[name]
+
+
+def from_huggingface(config: PretrainedConfig, vocabulary_size: int) -> LanguageModel:
+    """The architecture of a pretrained model, from its config alone; weights are loaded into it afterwards."""
+    import transformers  # noqa: PLC0415 (takes a second, which other models need not wait)
+
+    family = transformers.AutoConfig.for_model(**config.huggingface)
+    inner = transformers.AutoModelForCausalLM.from_config(family, dtype=torch.float32)
+    inner.config.use_cache = False
+    columns = inner.get_input_embeddings().num_embeddings
+    model = OutsideModel(inner, family.model_type, vocabulary_size, columns, config.context)
+    model.specials = Specials(**config.specials)
+    return model
