@@ -40,6 +40,9 @@ class Known(LanguageModel):
     def token_embedding(self) -> torch.nn.Embedding:
         raise NotImplementedError
 
+    def output_layer(self) -> torch.nn.Linear | None:
+        raise NotImplementedError
+
 
 def path_model(following: dict[int, int]) -> LanguageModel:
     table = torch.zeros(VOCABULARY, VOCABULARY)

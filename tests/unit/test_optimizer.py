@@ -22,7 +22,7 @@ def names_by_owner(model: LanguageModel, config: TrainingConfig) -> list[tuple[s
     names = {parameter: name for name, parameter in model.named_parameters()}
     return [
         (type(optimizer).__name__, group["weight_decay"], group["peak"], [names[p] for p in group["params"]])
-        for optimizer in build_optimizers(model, config, 20)
+        for optimizer in build_optimizers(model, config)
         for group in optimizer.param_groups
     ]
 
@@ -47,8 +47,9 @@ def test_biases_and_norms_do_not_decay(config: ModelConfig, optimizer: str) -> N
 
 
 @MODELS
-def test_muon_has_the_matrices_of_the_blocks_and_nothing_else(config: ModelConfig) -> None:
-    model = build_model(config, 20)
+@pytest.mark.parametrize("vocabulary_size", [20, 24])  # 24 rows have also matrices inside the blocks
+def test_muon_has_the_matrices_of_the_blocks_and_nothing_else(config: ModelConfig, vocabulary_size: int) -> None:
+    model = build_model(config, vocabulary_size)
     training = TrainingConfig(steps=1, optimizer="muon", learning_rate=3e-3, matrix_learning_rate=0.07)
     groups = names_by_owner(model, training)
     muon = {name for kind, _, _, names in groups if kind == "Muon" for name in names}
@@ -73,7 +74,7 @@ def test_decay_shrinks_matrices_only(optimizer: str) -> None:
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
-    for optimizer_ in build_optimizers(model, training, 20):
+    for optimizer_ in build_optimizers(model, training):
         optimizer_.step()
     for name, parameter in model.named_parameters():
         rate = 0.2 if optimizer == "muon" and name.startswith("blocks.") else 0.1
@@ -82,7 +83,7 @@ def test_decay_shrinks_matrices_only(optimizer: str) -> None:
 
 
 def test_betas_reach_adamw() -> None:
-    first, *_ = build_optimizers(build_model(QWEN, 20), TrainingConfig(steps=1, beta1=0.8, beta2=0.95), 20)
+    first, *_ = build_optimizers(build_model(QWEN, 20), TrainingConfig(steps=1, beta1=0.8, beta2=0.95))
     assert all(group["betas"] == (0.8, 0.95) for group in first.param_groups)
 
 

@@ -430,7 +430,7 @@ def test_muon_takes_what_is_inside_a_class() -> None:
     training = TrainingConfig(steps=1, optimizer="muon")
     owned = {
         type(optimizer).__name__: {names[p] for group in optimizer.param_groups for p in group["params"]}
-        for optimizer in build_optimizers(model, training, 24)
+        for optimizer in build_optimizers(model, training)
     }
     assert owned["Muon"] == {"inner.mix.weight"}
     assert owned["AdamW"] == {"inner.table.weight", "inner.places.weight", "inner.mix.bias"}

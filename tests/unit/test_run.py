@@ -252,7 +252,6 @@ def test_the_first_losses_are_those_of_old(name: str) -> None:
         config=config,
         batches=TrainingBatches(documents, 16, 6, seed=1),
         validation=Windows(documents, 16),
-        vocabulary_size=45,
         seed=1,
         device=CPU,
         speed=Speed("fp32", compiled=False),

@@ -154,7 +154,6 @@ def a_run(
         config=training,
         batches=TrainingBatches(job.documents("train"), 8, training.batch_size, seed=1),
         validation=Windows(job.documents("validation"), 8),
-        vocabulary_size=VOCABULARY,
         seed=1,
         device=CPU,
         speed=Speed(precision, compiled=False),

@@ -26,6 +26,10 @@ class LanguageModel(nn.Module, ABC):
     def token_embedding(self) -> nn.Embedding:
         """The table that ids are looked up in: the audit differentiates by what it gives."""
 
+    @abstractmethod
+    def output_layer(self) -> nn.Linear | None:
+        """The layer that gives the logits, or None if the embedding itself does."""
+
     def new_cache(self) -> Cache | None:
         """An empty cache, or None if this model has to read the whole text for each new token."""
         return None

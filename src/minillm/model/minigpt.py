@@ -62,6 +62,10 @@ class MiniGPT(LanguageModel):
         """See `LanguageModel`."""
         return self.embedding
 
+    def output_layer(self) -> nn.Linear:
+        """See `LanguageModel`."""
+        return self.head
+
     def new_cache(self) -> Cache | None:
         """See `LanguageModel`: without the mask, what was read changes with each new token."""
         return Cache(self.config.layers) if self.config.causal else None

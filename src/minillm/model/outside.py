@@ -57,6 +57,11 @@ class OutsideModel(LanguageModel):
             )
         return tables[0]
 
+    def output_layer(self) -> nn.Linear | None:
+        """See `LanguageModel`: the last linear layer with a row for each token."""
+        layers = [module for module in self.inner.modules() if isinstance(module, nn.Linear)]
+        return next((layer for layer in reversed(layers) if layer.out_features == self.columns), None)
+
 
 def from_module(config: ModuleConfig, vocabulary_size: int) -> LanguageModel:
     """An instance of the class that the config names.

@@ -64,6 +64,9 @@ class Qwen(LanguageModel):
         """See `LanguageModel`."""
         return self.embedding
 
+    def output_layer(self) -> None:
+        """See `LanguageModel`: the embedding is the output layer too."""
+
     def new_cache(self) -> Cache:
         """See `LanguageModel`."""
         return Cache(self.config.layers)

@@ -5,23 +5,22 @@ import math
 import torch
 from torch import nn
 
+from minillm.model.language_model import LanguageModel
 from minillm.training.config import TrainingConfig
 from minillm.training.muon import Muon
 
 
 def build_optimizers(
-    model: nn.Module, config: TrainingConfig, vocabulary_size: int, precision: str = "fp32"
+    model: LanguageModel, config: TrainingConfig, precision: str = "fp32"
 ) -> list[torch.optim.Optimizer]:
     """AdamW for everything, or Muon for the matrices inside the model and AdamW for the rest.
 
     Embeddings and the output layer are no such matrices: they have one row for each token. Every parameter is in
     exactly one group; each group remembers its peak learning rate.
     """
-    inner = {
-        module.weight
-        for module in model.modules()
-        if isinstance(module, nn.Linear) and module.weight.shape[0] != vocabulary_size
-    }
+    inner = {module.weight for module in model.modules() if isinstance(module, nn.Linear)}
+    if (output := model.output_layer()) is not None:
+        inner.discard(output.weight)
     matrices, decayed, plain = [], [], []
     for parameter in model.parameters():
         if config.optimizer == "muon" and parameter in inner:

@@ -49,13 +49,12 @@ class Run:
     config: TrainingConfig
     batches: TrainingBatches
     validation: Windows
-    vocabulary_size: int
     seed: int
     device: torch.device
     speed: Speed
 
     def __post_init__(self) -> None:
-        self.optimizers = build_optimizers(self.network, self.config, self.vocabulary_size, self.speed.precision)
+        self.optimizers = build_optimizers(self.network, self.config, self.speed.precision)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.speed.precision == "fp16")
         self.averaged = copy.deepcopy(self.network) if self.config.ema_decay else self.network
         self.score: Callable[..., Tensor] = torch.compile(score, dynamic=False) if self.speed.compiled else score

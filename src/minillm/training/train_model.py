@@ -102,7 +102,6 @@ def train_model(
             token_dropout=training.token_dropout,
         ),
         validation=Windows(unseen, config.context, limit=training.validation_tokens),
-        vocabulary_size=vocabulary_size,
         seed=seed,
         device=device,
         speed=speed,
