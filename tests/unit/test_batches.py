@@ -137,6 +137,18 @@ def test_epochs_and_seeds_differ_in_their_order() -> None:
     assert len({tuple(sorted(map(tuple, epoch.tolist()))) for epoch in epochs}) == 3
 
 
+def test_one_long_text_is_cut_elsewhere_in_each_epoch() -> None:
+    """There is no order of texts to change; still no two epochs have the same windows, and each has every target."""
+    texts = [list(range(10, 70))]
+    batches = TrainingBatches(documents_of(texts), 8, 1, seed=1)
+    size = batches.windows_per_epoch
+    assert size == 8  # 62 targets
+    epochs = [windows_in_order(batches, 3 * size)[1][epoch * size : (epoch + 1) * size] for epoch in range(3)]
+    assert len({tuple(sorted(map(tuple, targets.tolist()))) for targets in epochs}) == 3
+    for targets in epochs:
+        assert Counter(targets[targets != PAD].tolist()) == targets_of_an_epoch(texts)
+
+
 def test_load_reads_what_was_saved(tmp_path: Path) -> None:
     texts = [[5, 6, 7], [], [9]]
     documents = documents_of(texts)

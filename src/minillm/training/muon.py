@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Each step maps a singular value x to a·x + b·x³ + c·x⁵. These are the first of the paper's table, made for singular
-# values from 0.001 to 1; more of them cost time and gained nothing (benchmarks/README.md).
+# Each maps a singular value x to a·x + b·x³ + c·x⁵. These are the first of the paper's table, made for singular values
+# from 0.001 to 1; the others would bring them nearer to 1, which cost time and gained nothing (benchmarks/README.md).
 POLYNOMIALS = (
     (8.28721201814563, -23.595886519098837, 17.300387312530933),
     (4.107059111542203, -2.9478499167379106, 0.5448431082926601),

@@ -19,7 +19,7 @@ import torch
 
 from minillm.files import write_csv, write_json
 from minillm.model.build import build_model, count_parameters
-from minillm.model.config import MiniGPTConfig, QwenConfig, config_from
+from minillm.model.config import ModuleConfig, config_from
 from minillm.stage import run_stage
 from minillm.training import checkpoint
 from minillm.training.batches import Documents, TrainingBatches, Windows
@@ -86,7 +86,8 @@ def train_model(
     # About six operations for each parameter and token (Kaplan et al. 2020, arXiv:2001.08361).
     workers = training.threads if device.type == "cpu" else 1
     operations = 6 * parameters * training.steps * training.batch_size * config.context / workers
-    compilation = training.compile if isinstance(config, MiniGPTConfig | QwenConfig) else "never"
+    # Not every class of a user's can be compiled, and none is without being asked.
+    compilation = "never" if training.compile == "auto" and isinstance(config, ModuleConfig) else training.compile
     speed = choose_speed(training.precision, compilation, device, operations)
     run = Run(
         network=network,
