@@ -78,11 +78,9 @@ class Windows:
         places_BT = (places_BT + self.start) % self.ends[-1]
         places_BT += self.shifts[np.searchsorted(self.ends, places_BT, side="right")]
         ids_BT = self.tokens[torch.from_numpy(places_BT).to(self.tokens.device, non_blocking=True)].long()
-        if outside_BT.any():
-            ids_BT[torch.from_numpy(outside_BT).to(ids_BT.device)] = PAD
+        ids_BT[torch.from_numpy(outside_BT).to(ids_BT.device)] = PAD
         inputs_BT, targets_BT = ids_BT[:, :-1].clone(), ids_BT[:, 1:].contiguous()
-        if outside_BT.any():
-            inputs_BT[targets_BT == PAD] = PAD  # the last token is only a target
+        inputs_BT[targets_BT == PAD] = PAD  # the last token is only a target
         return inputs_BT, targets_BT
 
 
