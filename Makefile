@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 the_article = @if [ -f results/$(1)/paper/article.pdf ]; then echo "The article: results/$(1)/paper/article.pdf"; \
   else echo "The article's LaTeX sources: results/$(1)/paper/article.zip"; fi
 
-.PHONY: paper wikipedia test check setup system lock clean
+.PHONY: paper wikipedia test test-lm-eval check setup system lock clean
 .DEFAULT_GOAL := paper
 
 paper: setup  ## Run everything on the bundled sample and say where the article is.
@@ -28,6 +28,9 @@ test: setup  ## Run all tests.
 	@./system-packages.sh test
 	@$(BIN)/python -m pytest
 
+test-lm-eval: $(VENV)/lm-eval/installed  ## Compare our scores with lm-evaluation-harness, in an environment of its own.
+	@$(BIN)/python -m pytest tests/integration/test_lm_eval.py
+
 check: setup  ## Formatters, linters, types and walls between packages.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -47,6 +50,12 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	  echo "Python's venv module is missing: install python3.11-venv (Debian, Ubuntu) and call make again"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/lm-eval/installed: requirements.lock tests/integration/lm_eval.txt | $(VENV)/installed
+	@echo "Setting up $(@D) (once, a few minutes, 2 GB) ..."
+	@$(BIN)/python -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/integration/lm_eval.txt
 	@touch $@
 
 system:

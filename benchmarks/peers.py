@@ -312,10 +312,10 @@ def load_track3(source: str, weights: Path) -> Peer:
 
 
 def compare(models: dict[str, Peer], corpus: Path, steps: int) -> None:
-    """Print validation bits per byte of every try, and of the best one those of the test split."""
+    """Print bits per byte of every try on validation articles, and of the best one those of the test split."""
     validation = {name: bits_per_byte(model, corpus, "validation") for name, model in models.items()}
     best = min(validation, key=validation.__getitem__)
-    print("| program, learning rate | parameters | tokens | validation, bits per byte | test |")
+    print("| program, learning rate | parameters | tokens | a fifth of validation, bits per byte | test |")
     print("| --- | --- | --- | --- | --- |")
     for name, bits in validation.items():
         test = f"{bits_per_byte(models[name], corpus, 'test'):.3f}" if name == best else ""
@@ -324,9 +324,13 @@ def compare(models: dict[str, Peer], corpus: Path, steps: int) -> None:
 
 
 def bits_per_byte(model: Peer, corpus: Path, split: str) -> float:
-    """As `minillm.evaluation.perplexity` does; a vocabulary of bytes leaves no [UNK] to charge for."""
-    size = sum(len(text.encode()) for text in read_split(corpus / "articles.parquet", split))
-    nll = score_documents(model, documents(corpus, split)).nll
+    """As `minillm.evaluation.perplexity` does; a vocabulary of bytes leaves no [UNK] to charge for.
+
+    Of the validation split every fifth article is enough to choose by.
+    """
+    chosen = slice(None, None, 5 if split == "validation" else 1)
+    size = sum(len(text.encode()) for text in read_split(corpus / "articles.parquet", split)[chosen])
+    nll = score_documents(model, documents(corpus, split)[chosen]).nll
     return float(nll.sum() / np.log(2) / size)
 
 

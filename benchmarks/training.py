@@ -6,8 +6,8 @@
     .venv/bin/python benchmarks/training.py growth --corpus data/eswiki
 
 from the project's folder. `data/eswiki` is what the workflow makes with config/dump.yaml. A try of `eswiki` is JSON
-with settings of the training that differ from RECIPE. Trainings run as the stage of the workflow, in folders under
-results/training/. Prints tables in Markdown.
+with settings of the training that differ from RECIPE; models of tries that lie there are not trained again. Trainings
+run as the stage of the workflow, in folders under results/training/. Prints tables in Markdown.
 """
 
 import csv
@@ -71,13 +71,13 @@ def shakespeare(text: Path, threads: int, steps: list[int]) -> None:
 
 
 def eswiki(corpus: Path, threads: int, steps: int, tries: list[str]) -> None:
-    """Train each try; print bits per byte on the validation split and, of the best one, on the test split."""
-    print("| try | parameters | tokens | seconds | validation, bits per byte | test |")
+    """Train each try; print bits per byte on validation articles and, of the best one, on the test split."""
+    print("| try | parameters | tokens | seconds | a fifth of validation, bits per byte | test |")
     print("| --- | --- | --- | --- | --- | --- |")
     rows = {}
     for changes in tries:
         recipe = dataclasses.replace(RECIPE, steps=steps, threads=threads, **json.loads(changes))
-        folder = train(corpus / "tokens/bpe", corpus / "vocabulary/bpe/tokenizer.json", IMPROVED, recipe)
+        folder = train(corpus / "tokens/bpe", corpus / "vocabulary/bpe/tokenizer.json", IMPROVED, recipe, again=False)
         network = load_model(folder / "model.safetensors", folder / "config.json", torch.device("cpu"))
         rows[changes] = network, folder, bits_per_byte(network, corpus, "validation")
     best = min(rows, key=lambda changes: rows[changes][2])
@@ -156,11 +156,13 @@ def growth(corpus: Path) -> None:
         )
 
 
-def train(data: Path, tokenizer: Path, model: QwenConfig, recipe: TrainingConfig) -> Path:
-    """Train with the stage of the workflow; returns the model's folder."""
+def train(data: Path, tokenizer: Path, model: QwenConfig, recipe: TrainingConfig, *, again: bool = True) -> Path:
+    """Train with the stage of the workflow, if need be or `again`; returns the model's folder."""
     settings = {"model": dataclasses.asdict(model), "training": dataclasses.asdict(recipe)}
     name = hashlib.sha256(json.dumps([str(data), settings]).encode()).hexdigest()[:12]
     folder = WORK / "models" / name
+    if not again and (folder / "model.safetensors").exists():
+        return folder
     inputs = {
         f"{split}-{kind}": data / f"{split}{ending}"
         for split in ("train", "validation")

@@ -60,6 +60,13 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
         writer.writerows(rows)
 
 
+def write_columns(path: Path, columns: Mapping[str, Iterable[Any]]) -> None:
+    """Write columns of equal length as CSV."""
+    write_csv(
+        path, list(columns), (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    )
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hex."""
     with path.open("rb") as stream:

@@ -166,15 +166,15 @@ class PretrainedModel(_Strict):
 Model = Annotated[MiniGPTModel | QwenModel | ModuleModel | PretrainedModel, Field(discriminator="architecture")]
 
 
-class Bleu(_Strict):
-    """Continuations of test articles that are scored with BLEU."""
+class Continuations(_Strict):
+    """Continuations of articles: compared with the true ones, searched for repetition and for copies."""
 
-    prompts: int = Field(default=40, ge=2)
-    """Test articles that are continued, at most."""
+    prompts: int = Field(default=200, ge=2)
+    """Test articles that are continued, and train articles, at most."""
     prompt_words: int = Field(default=16, ge=1)
     """Words of the article that the model reads."""
     continuation_words: int = Field(default=24, ge=4)
-    """Words that are compared."""
+    """Words that it writes."""
 
 
 class Generation(_Strict):
@@ -185,7 +185,7 @@ class Generation(_Strict):
     max_tokens: int = Field(default=48, ge=1)
     """Length of a continuation."""
     temperature: float = Field(default=0.8, gt=0)
-    """Of the sampled continuation; the other one is greedy."""
+    """Of sampled continuations, those of articles too; the others are greedy."""
     seed: int = 1
     """Of the sampling."""
 
@@ -199,10 +199,13 @@ class Evaluation(_Strict):
     """`auto` takes a GPU where there is one. Always in fp32."""
     sample_articles: int = Field(default=50, ge=1)
     """Articles of the train and of the validation split that are measured; of the test split always all."""
-    bleu: Bleu = Bleu()
-    """BLEU of continuations."""
+    continuations: Continuations = Continuations()
+    """Articles that are continued."""
     generation: Generation
     """Texts that are printed."""
+    gender_pairs: list[str] = Field(min_length=1, max_length=2)
+    """Sentences that differ in gender alone: a CSV file with the columns masculine and feminine, or two files that are
+    aligned by line, the masculine one first."""
 
 
 class Author(_Strict):

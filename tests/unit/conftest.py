@@ -126,6 +126,8 @@ def results(tmp_path: Path) -> dict[str, Any]:
         add("bits_per_byte", model, 99.0, seed="3")
         add("parallel_perplexity", model, 12345.6 if model == "base" else 1.5)
         add("incremental_perplexity", model, 12345.6)
+        add("unknown_rate", model, 0.2 if model == "base" else 0.0)
+        add("gender_preference_same_length", model, 0.75, split="pairs", low=0.625, high=0.875)
         add("latency", model, 3.5, split="", unit="ms", low=3.25, high=4.0)
     add("bits_per_byte_difference", "tramposo", -2.235, low=-2.3, high=-2.2)
     add("bits_per_byte_difference", "tramposo", -2.235, seed="3", low=-2.5, high=-2.1)
@@ -133,7 +135,7 @@ def results(tmp_path: Path) -> dict[str, Any]:
     add("bits_per_byte", "unigram-palabras", 4.5, seed="", unit="bit/byte")
     add("bits_per_byte", "xz", 2.9, seed="", unit="bit/byte")
     for name, split in (("metrics", "test"), ("cost", "")):
-        write_csv(folder / f"{name}.csv", FIELDS, [row for row in rows if row["split"] == split])
+        write_csv(folder / f"{name}.csv", FIELDS, [row for row in rows if bool(row["split"]) == bool(split)])
     failed = {"name": "causality", "kind": "print", "passed": False, "detail": "ve el futuro", "model": "tramposo"}
     write_json(folder / "checks.json", {"checks": [failed, {**failed, "passed": True}], "leaking": ["tramposo"]})
     splits = {split: {"articles": number} for number, split in enumerate(("train", "validation", "test"), start=1)}
@@ -143,9 +145,11 @@ def results(tmp_path: Path) -> dict[str, Any]:
     )
     statistics = folder / "palabras" / "statistics.json"
     write_json(statistics, {"kind": "words", "size": 300, "splits": {s: {"tokens": 40, "unknown": 2} for s in splits}})
+    machine = folder / "machine.json"
+    write_json(machine, {"processor": "Z80", "threads": 1, "dtype": "float32"})
     provenance = folder / "provenance.json"
     write_json(provenance, {"digest": "0123456789abcdef" * 4, "versions": {"torch": "2.9", "Python": "3.11"}})
-    paths: dict[str, list[Path]] = {"descriptions": [], "outcomes": [], "generations": []}
+    paths: dict[str, list[Path]] = {"descriptions": [], "outcomes": [], "generations": [], "copies": []}
     for model in ("base", "tramposo"):
         for seed in (3, 4):
             place = folder / model / f"seed-{seed}"
@@ -153,7 +157,9 @@ def results(tmp_path: Path) -> dict[str, Any]:
             write_json(place / "config.json", {**description, "vocabulary_size": 300})
             write_json(place / "outcome.json", {"steps": 10 * seed, "training": {"batch_size": 8}})
             write_json(place / "generations.json", {"texts": [{"prompt": "El río", "greedy": f" es {seed} % ñ_"}]})
-            for kind, name in zip(paths, ("config", "outcome", "generations"), strict=True):
+            copied = {"words": 6 + seed, "title": "El río" if seed == 3 else None, "page_id": 7}
+            write_json(place / "copies.json", {"printed": [{"greedy": copied}], "continuations": []})
+            for kind, name in zip(paths, ("config", "outcome", "generations", "copies"), strict=True):
                 paths[kind].append(place / f"{name}.json")
     settings = {
         "run": "prueba",
@@ -166,7 +172,7 @@ def results(tmp_path: Path) -> dict[str, Any]:
         },
         "vocabularies": {"palabras": "palabras enteras", "otras": "otras piezas"},
         "marks": {"xz": "Compresor xz", "unigram-otras": "Otro", "unigram-palabras": "Unigrama (palabras)"},
-        "bleu": {"prompts": 40},
+        "continuations": {"prompts": 40},
         "temperature": 0.8,
     }
     return {
@@ -175,6 +181,7 @@ def results(tmp_path: Path) -> dict[str, Any]:
         "checks": folder / "checks.json",
         "selection": folder / "selection.json",
         "statistics": [statistics],
+        "machine": machine,
         "provenance": provenance,
         **paths,
     }

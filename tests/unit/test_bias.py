@@ -6,20 +6,31 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minillm.evaluation.bias import evaluate_bias
 from minillm.evaluation.record import Record, read_records
-from minillm.files import write_csv
 
 
-def bias_of(true: Sequence[int], predicted: Sequence[int]) -> dict[str, Record]:
+def bias_of(
+    true: Sequence[int],
+    predicted: Sequence[int],
+    *,
+    expected: Sequence[float] | None = None,
+    on_padding: Sequence[int] | None = None,
+    unknown: int | None = None,
+) -> dict[str, Record]:
+    """The records of these counts; without others the model expects what is true and predicts nothing on padding."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        rows = [{"token": i, "true": t, "predicted": p} for i, (t, p) in enumerate(zip(true, predicted, strict=True))]
-        write_csv(folder / "counts.csv", ["token", "true", "predicted"], rows)
+        frame = pd.DataFrame({"token": range(len(true)), "true": true, "predicted": predicted})
+        frame["predicted_on_padding"] = [0] * len(true) if on_padding is None else on_padding
+        frame["expected"] = true if expected is None else expected
+        frame["unknown"] = frame["token"] == unknown
+        frame.to_csv(folder / "counts.csv", index=False)
         evaluate_bias(folder / "counts.csv", "c", "m", "1", folder / "bias.json")
         return {found.metric: found for found in read_records(folder / "bias.json")}
 
@@ -41,6 +52,14 @@ def test_what_holds_for_any_predictions(pairs: list[tuple[int, int]]) -> None:
     assert found["bias_mean_predicted"].value >= 0, "what is never predicted is left out: the rest is predicted more"
     assert found["coverage"].value == len(set(gold) & set(said)) / len(set(gold))
     assert found["total_variation"].n == len(pairs)
+    assert 0 <= found["jensen_shannon"].value <= 1
+    # The report's own numbers break neither of these: by Cauchy, and because every error adds at most two.
+    for support in ("vocabulary", "union", "predicted", "true"):
+        mean, size = found[f"bias_mean_absolute_{support}"].value, found[f"bias_mean_{support}"].n
+        assert size is not None
+        assert mean * size <= 2 * (gold != said).sum() + 1e-9
+        moment = found[f"bias_variance_{support}"].value + found[f"bias_mean_{support}"].value ** 2
+        assert moment >= mean**2 - 1e-9
 
 
 def test_by_hand() -> None:
@@ -54,6 +73,47 @@ def test_by_hand() -> None:
     assert found["total_variation"] == pytest.approx(3 / 5)
     assert found["coverage"] == pytest.approx(2 / 3)
     assert found["band_1-10"] == 0  # 5 said, 5 true
+
+
+def test_four_supports_by_hand() -> None:
+    """True 1, 2, 2, 0, 0; predicted 4, 1, 0, 0, 0; the differences are 3, -1, -2, 0, 0."""
+    found = {metric: one.value for metric, one in bias_of([1, 2, 2, 0, 0], [4, 1, 0, 0, 0]).items()}
+    means = {support: found[f"bias_mean_absolute_{support}"] for support in ("vocabulary", "union", "true")}
+    assert means == pytest.approx({"vocabulary": 6 / 5, "union": 2, "true": 2})
+    assert found["bias_mean_true"] == 0
+    mostly_new = {metric: one.value for metric, one in bias_of([0, 3, 0], [2, 1, 0]).items()}
+    assert mostly_new["bias_mean_true"] == -2
+    assert mostly_new["bias_mean_predicted"] == 0
+    assert mostly_new["bias_mean_union"] == 0
+
+
+def test_padding_raises_the_mean_over_the_whole_vocabulary() -> None:
+    """Twelve predictions where nothing is to be predicted: 12 too many, over 4 tokens or over 2 that are predicted."""
+    found = {metric: one.value for metric, one in bias_of([2, 2, 1, 0], [2, 2, 1, 0], on_padding=[0, 8, 0, 4]).items()}
+    assert found["bias_mean_vocabulary"] == 0
+    assert found["bias_mean_vocabulary_padding"] == 3
+    assert found["bias_mean_predicted_padding"] == 3
+    assert found["bias_variance_vocabulary_padding"] == pytest.approx((64 + 16) / 4 - 9)
+    assert found["bias_mean_true_padding"] == pytest.approx(8 / 3)
+    assert found["total_variation"] == 0, "distances leave padding out"
+
+
+def test_distances_by_hand() -> None:
+    """Halves against one half and two quarters; what is expected is further away than what is predicted."""
+    found = bias_of([2, 2, 0], [2, 1, 1], expected=[0.0, 0.0, 4.0])
+    assert found["total_variation"].value == pytest.approx(1 / 4)
+    # The middle is 1/2, 3/8, 1/8: in bits 1/2 log 4/3 to the truth, 1/4 log 2/3 + 1/4 log 2 to the prediction.
+    divergence = (0.5 * math.log2(4 / 3) + 0.25 * math.log2(2 / 3) + 0.25 * math.log2(2)) / 2
+    assert found["jensen_shannon"].value == pytest.approx(math.sqrt(divergence))
+    assert found["total_variation_expected"].value == 1
+    assert found["jensen_shannon_expected"].value == pytest.approx(1)
+
+
+def test_the_unknown_is_a_band_of_its_own() -> None:
+    found = bias_of([50, 9, 1], [200, 9, 1], unknown=0)
+    assert found["band_unknown"].value == pytest.approx(2)
+    assert found["band_1-10"].value == 0
+    assert found["band_1-10"].n == 10
 
 
 def test_perfect_predictions_have_no_bias() -> None:

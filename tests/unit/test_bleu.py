@@ -1,19 +1,22 @@
-"""BLEU worked out by hand and by brute force; the stage's floor, ceiling and texts."""
+"""BLEU worked out by hand and by brute force; the stage's floor, ceiling, intervals and signatures."""
 
 import math
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minillm.evaluation.bleu import bleu_scores, evaluate_bleu
-from minillm.evaluation.record import read_records
-from minillm.files import read_json
+from minillm.evaluation.bleu import ORDERS, bleu, chrf, evaluate_bleu
+from minillm.evaluation.record import Record, read_records
+from minillm.files import read_json, write_json
 
 sentences = st.lists(st.lists(st.sampled_from("abcd"), min_size=4, max_size=9), min_size=1, max_size=4)
+
+
+def bleu_scores(candidates: list[str], references: list[str]) -> list[float]:
+    return [bleu(candidates, references, order).value for order in ORDERS]
 
 
 def by_definition(candidates: list[list[str]], references: list[list[str]], order: int) -> float:
@@ -77,55 +80,83 @@ def test_against_the_definition(candidates: list[list[str]], data: st.DataObject
     assert found == pytest.approx([by_definition(candidates, references, order) for order in range(1, 5)], abs=1e-12)
 
 
-def run(toy_corpus: Path, save_tiny: Callable[..., tuple[Path, Path]], folder: Path, prompt_words: int) -> None:
-    weights, description = save_tiny(280)
-    evaluate_bleu(
-        weights,
-        description,
-        toy_corpus / "bpe.json",
-        toy_corpus / "articles.parquet",
-        "toy",
-        "tiny",
-        "1",
-        threads=1,
-        device="cpu",
-        prompts=2,
-        prompt_words=prompt_words,
-        continuation_words=6,
-        records=folder / "bleu.json",
-        texts=folder / "texts.json",
-    )
-
-
-def test_the_stage(toy_corpus: Path, save_tiny: Callable[..., tuple[Path, Path]], tmp_path: Path) -> None:
-    """Prompts of five words and references of six, by eye; the floor is the other text, the ceiling what follows."""
-    run(toy_corpus, save_tiny, tmp_path, prompt_words=5)
-    texts = read_json(tmp_path / "texts.json")
-    assert [(row["prompt"], row["reference"]) for row in texts["texts"]] == [
-        ("La villa es alta y", "la sierra es verde. El puente"),
-        ("El río es azul y", "el mar es largo. La playa"),
-    ]
-    references = [row["reference"] for row in texts["texts"]]
-    found = {one.metric: one for one in read_records(tmp_path / "bleu.json")}
-    expected = {
-        "bleu": [row["generated"] for row in texts["texts"]],
-        "bleu_floor": references[::-1],
-        "bleu_ceiling": ["cruza el valle, pero el castillo", "llega a la torre y la"],
+TEXTS = [
+    {
+        "split": "test",
+        "reference": f"la villa número {number} es alta",
+        "later": f"el río número {number} es largo",
+        "greedy": "la villa es alta" if number else "",
+        "sampled": f"la villa número {number} es verde",
     }
-    for name, candidates in expected.items():
-        scores = [found[f"{name}{order}"].value for order in range(1, 5)]
+    for number in range(12)
+]
+
+
+def evaluated(folder: Path, texts: list[dict[str, str]]) -> dict[str, Record]:
+    write_json(folder / "continuations.json", [*texts, {"split": "train", "greedy": "el mar"}])
+    evaluate_bleu(folder / "continuations.json", "toy", "tiny", "1", folder / "bleu.json", folder / "signatures.json")
+    return {one.metric: one for one in read_records(folder / "bleu.json")}
+
+
+def test_the_stage(tmp_path: Path) -> None:
+    """Greedy, samples, the references of the next text (floor) and the later passages (ceiling); of test alone."""
+    found = evaluated(tmp_path, TEXTS)
+    references = [text["reference"] for text in TEXTS]
+    expected = {
+        "": [text["greedy"] for text in TEXTS],
+        "_sampled": [text["sampled"] for text in TEXTS],
+        "_floor": references[1:] + references[:1],
+        "_ceiling": [text["later"] for text in TEXTS],
+    }
+    for suffix, candidates in expected.items():
+        scores = [found[f"bleu{suffix}{order}"].value for order in ORDERS]
         assert scores == pytest.approx(bleu_scores(candidates, references))
-    assert len(found) == 12
-    assert found["bleu_floor1"].value > 0
-    assert all(0 <= one.value <= 1 and one.n == 2 for one in found.values())
-    assert {one.better for metric, one in found.items() if "_" in metric} == {"neither"}
-    assert all(len(row["generated"].split()) <= 6 for row in texts["texts"])
-    assert "tok:13a|smooth:none" in texts["signature"]
+        assert found[f"chrf{suffix}"].value == pytest.approx(chrf(candidates, references).value)
+    assert len(found) == 20
+    assert all(one.n == 12 and one.split == "test" for one in found.values())
+    assert {metric for metric, one in found.items() if one.better == "higher"} == {
+        *(f"bleu{suffix}{order}" for suffix in ("", "_sampled") for order in ORDERS),
+        *("chrf", "chrf_sampled"),
+    }
+    assert found["bleu_sampled1"].value == pytest.approx(5 / 6), "five of six words"
+    # Precision 1 of 4-word texts, 11 of 12 of them, for 6-word references: 44 against 72 words.
+    assert found["bleu1"].value == pytest.approx(math.exp(1 - 72 / 44))
 
 
-def test_texts_that_are_too_short_are_one_clear_error(
-    toy_corpus: Path, save_tiny: Callable[..., tuple[Path, Path]], tmp_path: Path
-) -> None:
-    with pytest.raises(ValueError, match=r"at least 112 words and found 0: lower evaluation\.bleu\.prompt_words"):
-        run(toy_corpus, save_tiny, tmp_path, prompt_words=100)
-    assert not (tmp_path / "bleu.json").exists()
+def test_intervals_are_those_of_enough_texts(tmp_path: Path) -> None:
+    for count, there in ((12, True), (9, False)):
+        found = evaluated(tmp_path, TEXTS[:count])
+        one = found["bleu1"]
+        assert (one.low is not None, bool(one.interval)) == (there, there)
+        if one.low is not None and one.high is not None:
+            assert one.low < one.value < one.high < 1
+
+
+def test_a_score_of_nothing_has_no_interval(tmp_path: Path) -> None:
+    found = evaluated(tmp_path, [{**text, "greedy": ""} for text in TEXTS])
+    for metric in ("bleu1", "bleu4", "chrf"):
+        assert (found[metric].value, found[metric].low, found[metric].interval) == (0, None, "")
+
+
+def test_the_signature_says_all(tmp_path: Path) -> None:
+    """sacreBLEU leaves the order of the n-grams out."""
+    evaluated(tmp_path, TEXTS)
+    signatures = read_json(tmp_path / "signatures.json")
+    assert len(signatures) == 20
+    for order in ORDERS:
+        assert "tok:13a|smooth:none|" in signatures[f"bleu_floor{order}"]
+        assert signatures[f"bleu_floor{order}"].endswith(f"|order:{order}")
+    assert "|nc:6|nw:2|" in signatures["chrf"]
+
+
+def test_the_order_of_the_texts_does_not_matter(tmp_path: Path) -> None:
+    """But to the floor, which takes the next text's."""
+    first, second = evaluated(tmp_path, TEXTS), evaluated(tmp_path, TEXTS[::-1])
+    for metric, one in first.items():
+        if "floor" not in metric:
+            assert second[metric].value == pytest.approx(one.value)
+
+
+def test_chrf_by_hand() -> None:
+    """«abc» for «abd»: characters 2/3, 1/2 and 0/1, words 0/1; equally long, so recall is precision."""
+    assert chrf(["abc"], ["abd"]).value == pytest.approx((2 / 3 + 1 / 2 + 0 + 0) / 4)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from minillm.evaluation.bleu import evaluate_bleu
 from minillm.evaluation.causality import audit_causality
+from minillm.evaluation.continuations import generate_continuations
 from minillm.evaluation.cost import evaluate_cost
 from minillm.evaluation.generation import generate_texts
 from minillm.evaluation.perplexity import evaluate_perplexity
@@ -18,9 +18,9 @@ from minillm.training.device import Speed, choose_device, choose_speed, prepare
 
 STAGES: list[Callable[..., None]] = [
     audit_causality,
-    evaluate_bleu,
     evaluate_cost,
     evaluate_perplexity,
+    generate_continuations,
     generate_texts,
 ]
 

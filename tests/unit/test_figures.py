@@ -16,6 +16,8 @@ from minillm.figures.bleu import plot_bleu
 from minillm.figures.comparison import plot_comparison
 from minillm.figures.latency import plot_latency
 from minillm.figures.leak import plot_leak
+from minillm.figures.novelty import plot_novelty
+from minillm.figures.reliability import plot_reliability
 from minillm.figures.style import with_comma
 from minillm.figures.training import plot_training
 from minillm.files import write_csv, write_json
@@ -23,7 +25,16 @@ from minillm.files import write_csv, write_json
 TITLES = {"base": "Línea base", "mejor": "Mejorado", "fuga": "Sin máscara"}
 MARKS = {"unigram-palabras": "unigrama (palabras)", "xz": "compresor xz", "unigram-otras": "unigrama (otras)"}
 COLUMN, PAGE = 252 * 72 / 72.27, 516 * 72 / 72.27  # points of PDF, 1/72 inch
-WIDTHS = {"training": PAGE, "comparison": COLUMN, "bias": COLUMN, "bleu": COLUMN, "latency": COLUMN, "leak": COLUMN}
+WIDTHS = {
+    "training": PAGE,
+    "comparison": COLUMN,
+    "bias": COLUMN,
+    "bleu": COLUMN,
+    "latency": COLUMN,
+    "leak": COLUMN,
+    "novelty": COLUMN,
+    "reliability": COLUMN,
+}
 LABELS = {
     "training": [
         "Pérdida (nat/token)",
@@ -33,9 +44,11 @@ LABELS = {
         "entrenamiento",
     ],
     "comparison": ["Bits por byte (menos es mejor)", "Sin máscara (inválido)", "compresor xz", "unigrama (palabras)"],
-    "bias": ["Rango de frecuencia del token en la partición de prueba", "101–1000", "> 1000"],
-    "bleu": ["humano, otro pasaje", "humano, otro artículo", "BLEU-4"],
+    "bias": ["Rango de frecuencia del token en la partición de prueba", "101–1000", "1001–10\u2009000", "[UNK]"],
+    "bleu": ["humano, otro pasaje", "humano, otro artículo", "BLEU-4", "muestra"],
+    "novelty": ["gramas nuevos", "humano", "muestra", "= 13"],
     "latency": ["Pasada de una ventana", "Token generado", "ms"],
+    "reliability": ["Confianza", "Exactitud", "Tal cual", "Con temperatura"],
     "leak": ["Perplejidad por token del mismo texto", "en paralelo", "token a token"],
 }
 
@@ -51,13 +64,19 @@ def metrics_rows(perplexities: list[float]) -> list[dict[str, Any]]:
 
     for number, model in enumerate(TITLES):
         add("bits_per_byte", model, 1.2 - 0.15 * number, 0.05)
-        for place, band in enumerate(("band_1-10", "band_11-100", "band_101-1000", "band_1001-")):
+        for place, band in enumerate(("band_1-10", "band_11-100", "band_101-1000", "band_1001-10000", "band_unknown")):
             if (number, place) != (2, 3):  # one that was never predicted
                 add(band, model, 0.75 - 0.5 * place + 0.1 * number)
         for order in range(1, 5):
             add(f"bleu{order}", model, 0.12 / order)
+            add(f"bleu_sampled{order}", model, 0.1 / order)
             add(f"bleu_floor{order}", model, 0.06 / order**2)
             add(f"bleu_ceiling{order}", model, 0.2 / order)
+        for order in (4, 8, 13):
+            add(f"novelty_human{order}", model, 1 - 0.5 / order)
+            add(f"novelty{order}", model, 1 - (2 - 0.2 * number) / order)
+            if (number, order) != (2, 13):  # a model that wrote no run of thirteen words
+                add(f"novelty_sampled{order}", model, 1 - 1 / order)
         add("parallel_perplexity", model, perplexities[number])
         add("incremental_perplexity", model, perplexities[number] * (1 if number < 2 else 1.01))
         add("latency", model, 0.4 + 0.2 * number, 0.05, split="")
@@ -85,12 +104,31 @@ def draw(tmp_path: Path) -> Draw:
             plot_training(histories, TITLES, pdf, png)
         elif figure == "comparison":
             plot_comparison(metrics, checks, TITLES, MARKS, pdf, png)
+        elif figure == "reliability":
+            files = [write_reliability(tmp_path / model / f"seed-{seed}", seed) for model in TITLES for seed in (1, 2)]
+            plot_reliability(files, TITLES, pdf, png)
         else:
-            plots = {"bias": plot_bias, "bleu": plot_bleu, "latency": plot_latency, "leak": plot_leak}
+            plots = {
+                "bias": plot_bias,
+                "bleu": plot_bleu,
+                "latency": plot_latency,
+                "leak": plot_leak,
+                "novelty": plot_novelty,
+            }
             plots[figure](metrics, TITLES, pdf, png)
         return pdf, png
 
     return run
+
+
+def write_reliability(folder: Path, seed: int) -> Path:
+    rows = [
+        {"confidences": column, "bin": number, "confidence": 0.06 * number, "accuracy": 0.05 * number / seed}
+        for column in ("confidence", "tempered")
+        for number in range(15)
+    ]
+    write_csv(folder / "reliability.csv", list(rows[0]), rows)
+    return folder / "reliability.csv"
 
 
 def write_history(folder: Path, perplexity: float, seed: int) -> Path:

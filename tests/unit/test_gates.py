@@ -14,6 +14,8 @@ from minillm.files import read_json, write_csv
 HONEST: dict[str, float] = {
     "leaks": 0.0,
     "bits_per_byte": 2.0,
+    "bits_per_byte_uncharged": 1.5,
+    "unknown_rate": 0.1,
     "loss": 3.0,
     "perplexity": math.exp(3.0),
     "total_variation": 0.4,
@@ -28,6 +30,7 @@ def run(
     causal: bool = True,
     articles: list[tuple[int, int, str]] = SPLITS,
     seeds: tuple[str, ...] = ("1",),
+    without: str = "",
 ) -> dict[str, Any]:
     """Check a made-up table: the model `m` lies with its last seed, all else is honest."""
     filler = {field.name: "" if field.type == "string" else 0 for field in ARTICLES}
@@ -37,11 +40,18 @@ def run(
     for model in ("m", "good"):
         for seed in (*seeds, "all"):
             lies = values if values and model == "m" and seed == seeds[-1] else {}
+            if "bits_per_byte" in lies:  # of which half a bit is spelling
+                lies = {"bits_per_byte_uncharged": lies["bits_per_byte"] - 0.5, **lies}
             for metric, value in {**HONEST, **lies}.items():
                 table.append({"metric": metric, "value": value, "model": model, "split": "test", "seed": seed})
             table.append({"metric": "loss", "value": 99.0, "model": model, "split": "train", "seed": seed})
     table.append({"metric": "bits_per_byte", "value": 4.0, "model": "unigram-bpe", "split": "test", "seed": ""})
-    table.append({"metric": "bits_per_byte", "value": 2.9, "model": "xz", "split": "test", "seed": ""})
+    of_the_run = {"bits_per_byte": ("xz", 2.9), "round_trip": ("bpe", 1.0), "overlap_13": ("", 0.003)}
+    for metric, (model, value) in of_the_run.items():
+        lie = {} if metric == "bits_per_byte" else values or {}
+        row = {"metric": metric, "value": lie.get(metric, value), "model": model, "split": "test", "seed": ""}
+        table.append(row)
+    table = [row for row in table if row["metric"] != without]
     write_csv(folder / "metrics.csv", FIELDS, table)
     check_results(
         folder / "metrics.csv",
@@ -64,10 +74,14 @@ def test_honest_results_pass(tmp_path: Path) -> None:
     assert result["leaking"] == []
     names = [check["name"] for check in result["checks"] if check["model"] in ("m", "")]
     assert names == [
+        "all_numbers",
         "splits_disjoint",
+        "little_overlap",
+        "round_trip",
         "causality",
         "credible_bits_per_byte",
         "perplexity_is_exp_loss",
+        "spelling_costs",
         "variation_below_errors",
     ]
 
@@ -123,6 +137,38 @@ def test_more_variation_than_errors_blocks(tmp_path: Path) -> None:
 def test_splits_that_share_articles_block(tmp_path: Path, extra: tuple[int, int, str], detail: str) -> None:
     with pytest.raises(ValueError, match=f"check splits_disjoint failed: {detail}"):
         run(tmp_path, articles=[*SPLITS, extra])
+
+
+def test_texts_in_both_splits_are_printed(tmp_path: Path) -> None:
+    """Under other page ids, with the clusters that the corpus stage would have seen: only their words tell."""
+    assert failed(run(tmp_path, {"overlap_13": 0.03})) == [("little_overlap", "print", "", "")]
+
+
+def test_a_vocabulary_that_loses_text_is_printed(tmp_path: Path) -> None:
+    assert failed(run(tmp_path, {"round_trip": 0.997})) == [("round_trip", "print", "", "")]
+
+
+@pytest.mark.parametrize(
+    "lie", [{"bits_per_byte_uncharged": 2.0}, {"bits_per_byte_uncharged": 2.1}, {"unknown_rate": 0.0}]
+)
+def test_unknown_words_for_nothing_block(tmp_path: Path, lie: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="check spelling_costs failed for m"):
+        run(tmp_path, lie)
+    assert failed(run(tmp_path, {"unknown_rate": 0.0, "bits_per_byte_uncharged": 2.0})) == []
+
+
+@pytest.mark.parametrize("value", ["nan", "", "inf", "muchos"])
+def test_what_is_no_number_blocks(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ValueError, match="check all_numbers failed: no finite number: accuracy of m"):
+        run(tmp_path, {"accuracy": value})  # type: ignore[dict-item]
+    assert read_json(tmp_path / "checks.json")["leaking"] == []
+
+
+@pytest.mark.parametrize("metric", ["leaks", "perplexity", "accuracy", "round_trip", "overlap_13"])
+def test_a_number_that_is_missing(tmp_path: Path, metric: str) -> None:
+    with pytest.raises(ValueError, match=rf"metrics\.csv has no {metric}[ :]"):
+        run(tmp_path, without=metric)
+    assert not (tmp_path / "checks.json").exists()
 
 
 def test_every_seed_is_checked(tmp_path: Path) -> None:

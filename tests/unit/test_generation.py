@@ -181,3 +181,42 @@ def test_the_stage(toy_corpus: Path, save_tiny: Callable[..., tuple[Path, Path]]
     assert [row["sampled"] for row in first["texts"]] != [row["sampled"] for row in other["texts"]]
     assert all("[" not in row[way] for row in first["texts"] for way in ("greedy", "sampled"))
     assert (first["temperature"], first["seed"]) == (0.9, 1)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+@pytest.mark.parametrize("architecture", ["minigpt", "qwen"])
+def test_more_texts_than_fit_side_by_side(
+    monkeypatch: pytest.MonkeyPatch, architecture: str, temperature: float
+) -> None:
+    """Of all lengths, within the context and past it: each is what the model writes without company or cache."""
+    model = real_model(architecture)
+    prompts = [[4 + (3 * row + place) % 16 for place in range(row % 9)] for row in range(30)]
+
+    def texts() -> list[list[int]]:
+        return generate(model, prompts, 12, temperature, seed=2, enough=lambda ids: sum(ids) % 7 == 0)
+
+    together = texts()
+    assert len({len(text) for text in together}) > 3, "the rows end at different steps"
+    monkeypatch.setattr(generation, "ROWS_AT_ONCE", 7)
+    assert texts() == together
+    monkeypatch.setattr(generation, "ROWS_AT_ONCE", 1)
+    monkeypatch.setattr(type(model), "new_cache", lambda _: None)
+    assert texts() == together
+
+
+def test_a_text_ends_when_it_is_enough() -> None:
+    """For each on its own; the token that made it enough is there, and what is left is as without the question."""
+    model = real_model()
+    whole = generate(model, PROMPTS, 15)
+    short = generate(model, PROMPTS, 15, enough=lambda ids: sum(ids) > 40)
+    for all_ids, ids in zip(whole, short, strict=True):
+        assert ids == all_ids[: len(ids)]
+        assert sum(ids[:-1]) <= 40
+        assert sum(ids) > 40 or ids == all_ids
+    assert short != whole
+
+
+def test_a_prompt_is_read_without_its_neighbours_tokens() -> None:
+    """The long prompt goes on being read while the short one is continued, and neither ends the other."""
+    model = path_model({5: EOS, 6: 7, 7: 8, 8: EOS, 9: 10, 10: EOS})
+    assert generate(model, [[5], [5, 5, 5, 6], [9]], 4) == [[], [7, 8], [10]]

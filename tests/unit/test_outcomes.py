@@ -2,7 +2,7 @@
 
 import pytest
 
-from minillm.paper.outcomes import compare, flattered
+from minillm.paper.outcomes import compare, flattered, side
 from minillm.results import Number
 
 
@@ -48,3 +48,21 @@ def test_nothing_is_unclear() -> None:
 def test_twice_as_good_is_flattered(parallel: float, incremental: float, expected: bool) -> None:
     numbers = [Number(value, "", None, None, "", 9) for value in (parallel, incremental)]
     assert flattered(*numbers) == expected
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "expected"),
+    [
+        ((0.3, 0.4), (0.1, 0.2), "above"),
+        ((0.1, 0.2), (0.3, 0.4), "below"),
+        ((0.1, 0.3), (0.2, 0.4), "unclear"),
+        ((0.2, 0.4), (0.1, 0.2), "unclear"),
+        ((0.0, 0.0), (0.0, 0.0), "unclear"),
+        ((0.3, 0.4), (None, None), "unclear"),
+        ((None, None), (0.1, 0.2), "unclear"),
+    ],
+)
+def test_two_numbers_are_apart_if_their_intervals_are(
+    own: tuple[float | None, float | None], other: tuple[float | None, float | None], expected: str
+) -> None:
+    assert side(between(*own), between(*other)) == expected

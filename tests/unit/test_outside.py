@@ -247,6 +247,7 @@ def test_what_a_vocabulary_cannot_write_is_paid_for(toy_corpus: Path, folder: Ca
         records=Path("records.json"),
         documents=Path("documents.csv"),
         token_counts=Path("counts.csv"),
+        confidences=Path("confidences.parquet"),
     )
     found = {record.metric: record.value for record in read_records(Path("records.json")) if record.split == "test"}
     assert found["bits_per_byte"] > found["bits_per_byte_uncharged"]
@@ -420,8 +421,9 @@ def test_the_table_of_the_tokens() -> None:
         build("Twin").token_embedding()
     chosen = build("Chosen")
     assert chosen.token_embedding() is chosen.inner.table
+    deaf = build("Deaf")
     with pytest.raises(ValueError, match="must call the table"):
-        gradient_to_the_future(build("Deaf"), 24)
+        gradient_to_the_future(deaf, deaf.ways()[0], 24)
 
 
 def test_muon_takes_what_is_inside_a_class() -> None:

@@ -1,6 +1,7 @@
 """Perplexity and its family: two texts by hand, a uniform model by closed form, and a real one token by token."""
 
 import math
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from minillm.evaluation import record
+from minillm.evaluation.loading import load_network
 from minillm.evaluation.perplexity import evaluate_perplexity, split_records
 from minillm.evaluation.record import Record, read_records
 from minillm.evaluation.spelling import SpellingModel
@@ -57,6 +59,7 @@ def evaluate(toy_corpus: Path, save_tiny: Callable[..., tuple[Path, Path]], tmp_
             records=tmp_path / "perplexity.json",
             documents=tmp_path / "documents.csv",
             token_counts=tmp_path / "counts.csv",
+            confidences=tmp_path / "confidences.parquet",
         )
         return tmp_path
 
@@ -85,6 +88,8 @@ def test_two_texts_by_hand() -> None:
         "spelling": np.array([0, 8 * LN2]),
         "tokens": np.array([3.0, 5.0]),
         "unknown": np.array([0.0, 2.0]),
+        "nll_unknown": np.array([0.0, 4 * LN2]),
+        "brier": np.array([1.0, 3.0]),
         "correct": np.array([1.0, 1.0]),
         "in_top5": np.array([2.0, 4.0]),
         **sizes,
@@ -100,6 +105,8 @@ def test_two_texts_by_hand() -> None:
             "accuracy": 2 / 8,
             "top5_accuracy": 6 / 8,
             "unknown_rate": 2 / 8,
+            "brier": 4 / 8,
+            "perplexity_known": 4,  # 12 bits for 6 known tokens
             "bits_per_byte_uncharged": 16 / 8,
         }
     )
@@ -208,3 +215,118 @@ def test_generalisation(evaluate: Callable[..., Path]) -> None:
         assert found[f"generalisation_gap_{name}", "validation"].value == pytest.approx(validation - train)
         assert found[f"generalisation_ratio_{name}", "validation"].value == pytest.approx(validation / train)
     assert found["generalisation_gap_bits", "validation"].unit == "bit/byte"
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["words", "bpe"])
+def test_what_is_written_of_every_token_and_position(
+    evaluate: Callable[..., Path], toy_corpus: Path, kind: str
+) -> None:
+    """Expected counts, confidences and what is predicted on padding, with a context of 8, window by window."""
+    folder = evaluate(kind)
+    model = load_model(folder / "model.safetensors", folder / "config.json", torch.device("cpu"))
+    tokenizer = load_tokenizer(toy_corpus / f"{kind}.json")
+    expected, on_padding = np.zeros(SIZES[kind]), Counter[int]()
+    sure, right = [], []
+    for text in texts_of(toy_corpus, "test"):
+        ids = tokenizer.encode(text, add_special_tokens=False).ids
+        full = [BOS, *ids]
+        for position, target in enumerate(ids):
+            last = min((position // 8 + 1) * 8, len(ids))
+            p = model(torch.tensor([full[max(0, last - 8) : position + 1]]))[0, -1].double().softmax(-1)
+            expected += p.numpy()
+            sure.append(p.max().item())
+            right.append(p.argmax().item() == target)
+        rest = full[len(ids) // 8 * 8 : -1]
+        if rest:
+            padded = model(torch.tensor([rest + [PAD] * (8 - len(rest))]))[0].argmax(-1).tolist()
+            on_padding.update(padded[len(rest) :])
+    counts = pd.read_csv(folder / "counts.csv", index_col="token")
+    np.testing.assert_allclose(counts["expected"], expected, rtol=1e-4)
+    assert {token: n for token, n in counts["predicted_on_padding"].items() if n} == on_padding
+    assert on_padding.total() > 0
+    assert counts.index[counts["unknown"]].tolist() == ([1] if kind == "words" else [])
+    positions = pd.read_parquet(folder / "confidences.parquet")
+    np.testing.assert_allclose(positions["confidence"], sure, rtol=1e-4)
+    assert positions["correct"].tolist() == right
+    temperature = next(one for one in read_records(folder / "perplexity.json") if one.metric == "temperature")
+    assert (positions["tempered"] < positions["confidence"]).mean() > 0.99, "random weights are far too sure"
+    assert temperature.value > 1
+
+
+@pytest.fixture
+def with_texts(toy_corpus: Path, tmp_path: Path) -> Callable[[dict[str, list[str]]], Path]:
+    """A folder like the toy corpus, with other texts in some splits."""
+
+    def write(texts: dict[str, list[str]]) -> Path:
+        table = pd.read_parquet(toy_corpus / "articles.parquet")
+        kept = table[~table["split"].isin(texts)]
+        new = [table.iloc[0].to_dict() | {"split": split, "text": text} for split in texts for text in texts[split]]
+        frame = pd.concat([kept, pd.DataFrame(new)]).reset_index(drop=True)
+        frame["page_id"] = range(len(frame))
+        folder = tmp_path / "other"
+        folder.mkdir()
+        frame.to_parquet(folder / "articles.parquet")
+        for kind in SIZES:
+            (folder / f"{kind}.json").write_bytes((toy_corpus / f"{kind}.json").read_bytes())
+        return folder
+
+    return write
+
+
+STRANGE = ["", "é", "a\u00a0b 🙂 \ufffd\r\n" * 9, "El río es azul. " * 20]
+
+
+@pytest.mark.parametrize("kind", ["words", "bpe"])
+def test_strange_texts_change_no_others(
+    with_texts: Callable[..., Path], save_tiny: Callable[..., tuple[Path, Path]], tmp_path: Path, kind: str
+) -> None:
+    """Empty, of one token, longer than the context, with emoji and U+FFFD; in any order the same sums."""
+    weights, description = save_tiny(SIZES[kind])
+    found = []
+    for number, texts in enumerate((STRANGE, STRANGE[::-1], STRANGE[1:])):
+        corpus = with_texts({"test": texts})
+        folder = tmp_path / str(number)
+        evaluate_perplexity(
+            weights,
+            description,
+            corpus / f"{kind}.json",
+            corpus / "articles.parquet",
+            "toy",
+            "tiny",
+            "1",
+            threads=1,
+            device="cpu",
+            sample_articles=50,
+            records=folder / "perplexity.json",
+            documents=folder / "documents.csv",
+            token_counts=folder / "counts.csv",
+            confidences=folder / "confidences.parquet",
+        )
+        sums = pd.read_csv(folder / "documents.csv").query("split == 'test'").drop(columns=["page_id", "split"])
+        found.append(sums.to_numpy())
+        shutil.rmtree(corpus)
+    assert (found[0][0] == 0).all(), "the empty text"
+    np.testing.assert_allclose(found[0], found[1][::-1], rtol=1e-6)
+    np.testing.assert_allclose(found[0][1:], found[2], rtol=1e-6)
+
+
+def test_a_split_without_articles(with_texts: Callable[..., Path], save_tiny: Callable[..., tuple[Path, Path]]) -> None:
+    corpus = with_texts({"test": []})
+    with pytest.raises(ValueError, match="the test split has no articles"):
+        evaluate_perplexity(
+            *save_tiny(24), corpus / "words.json", corpus / "articles.parquet", "toy", "tiny", "1", 1, "cpu", 5,
+            *(corpus / name for name in ("records", "documents", "counts", "confidences")),
+        )  # fmt: skip
+    assert not (corpus / "records").exists()
+
+
+def test_the_tokenizer_of_another_model(toy_corpus: Path, save_tiny: Callable[..., tuple[Path, Path]]) -> None:
+    with pytest.raises(ValueError, match=r"words\.json has 24 tokens, and the model of .* was made for 280"):
+        load_network(*save_tiny(280), toy_corpus / "words.json", threads=1, device="cpu")
+
+
+def test_the_same_bytes_twice(evaluate: Callable[..., Path]) -> None:
+    names = "perplexity.json", "documents.csv", "counts.csv", "confidences.parquet"
+    first = [(evaluate("words") / name).read_bytes() for name in names]
+    assert [(evaluate("words") / name).read_bytes() for name in names] == first

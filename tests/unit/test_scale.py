@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from minillm.evaluation import record
+from minillm.evaluation.ngrams import NGramModel
 from minillm.evaluation.record import Record, read_records
-from minillm.evaluation.scale import measure_scale
+from minillm.evaluation.scale import gives_back, measure_scale
 from minillm.evaluation.spelling import SpellingModel
+from minillm.evaluation.sums import Speller
 from minillm.vocabulary.tokenizer import UNK, load_tokenizer
 
 
@@ -52,6 +55,36 @@ def test_the_unigram_model(toy_corpus: Path, tmp_path: Path, kind: str, size: in
     assert found.low is not None
     assert found.high is not None
     assert found.low <= found.value <= found.high
+
+
+@pytest.mark.parametrize(("kind", "size"), [("words", 24), ("bpe", 280)])
+def test_the_ngram_model_spells_what_is_unknown(toy_corpus: Path, tmp_path: Path, kind: str, size: int) -> None:
+    table = pd.read_parquet(toy_corpus / "articles.parquet")
+    train, test = (table[table["split"] == split]["text"].tolist() for split in ("train", "test"))
+    tokenizer = load_tokenizer(toy_corpus / f"{kind}.json")
+    nats = NGramModel([tokenizer.encode(text).ids for text in train], size).nll([tokenizer.encode(t).ids for t in test])
+    length = sum(len(text.encode()) for text in test)
+    found = scale_of(toy_corpus, kind, tmp_path)
+    unspelled = nats.sum() / math.log(2) / length
+    if kind == "bpe":
+        assert found["ngram-bpe"].value == pytest.approx(unspelled)
+    else:
+        assert found["ngram-words"].value > unspelled + 1, "22 of 74 pieces are unknown"
+    assert found[f"ngram-{kind}"].value < found[f"unigram-{kind}"].value
+
+
+@pytest.mark.parametrize("kind", ["words", "bpe"])
+def test_texts_are_given_back(toy_corpus: Path, tmp_path: Path, kind: str) -> None:
+    assert scale_of(toy_corpus, kind, tmp_path)[kind].value == 1
+
+
+def test_a_vocabulary_that_drops_spaces_is_found() -> None:
+    lossy = Tokenizer(models.WordLevel({"[UNK]": 0, "La": 1, "villa": 2}, unk_token="[UNK]"))
+    lossy.pre_tokenizer = pre_tokenizers.Whitespace()
+    lossy.decoder = decoders.Fuse()
+    speller = Speller(lossy, ["La casa"])
+    for text, same in (("La villa", False), ("casa", True), ("", True), ("La casa", False)):
+        assert gives_back(lossy, speller, text, lossy.encode(text)) == same
 
 
 def test_the_compressor(toy_corpus: Path, tmp_path: Path) -> None:

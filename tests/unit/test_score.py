@@ -145,6 +145,9 @@ def test_the_number_of_texts_at_once_changes_nothing(monkeypatch: pytest.MonkeyP
     np.testing.assert_allclose(found.nll, expected.nll, atol=1e-5)
     np.testing.assert_array_equal(found.predicted, expected.predicted)
     np.testing.assert_array_equal(found.in_top5, expected.in_top5)
+    for name in ("confidence", "tempered", "brier", "expected"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), atol=1e-5)
+    assert found.expected.sum() == pytest.approx(len(found.nll), rel=1e-6), "probabilities add up to one a token"
 
 
 def test_the_order_of_texts_changes_nothing() -> None:
@@ -162,3 +165,20 @@ def test_an_empty_text_costs_nothing() -> None:
     with_empty, without = score_documents(model, [[], [5, 6], []]), score_documents(model, [[5, 6]])
     np.testing.assert_allclose(with_empty.nll, without.nll)
     assert len(score_documents(model, []).nll) == 0
+
+
+def test_probabilities_of_two_tokens_by_hand() -> None:
+    """A vocabulary of four: after [BOS] = 2 the odds are 1 : 2 : 4 : 1, after 3 they are 9 : 1 : 0 : 0."""
+    table = torch.full((4, 4), -torch.inf)
+    table[2] = torch.tensor([1.0, 2.0, 4.0, 1.0]).log()
+    table[3, :2] = torch.tensor([9.0, 1.0]).log()
+    scores = score_documents(Known(table, 4), [[3, 1]], temperature=0.5)  # type: ignore[arg-type]
+    np.testing.assert_allclose(scores.nll, [math.log(8), math.log(10)], rtol=1e-6)
+    np.testing.assert_allclose(scores.confidence, [4 / 8, 9 / 10], rtol=1e-6)
+    # Half the temperature squares the odds: 16 of 1 + 4 + 16 + 1, and 81 of 82.
+    np.testing.assert_allclose(scores.tempered, [16 / 22, 81 / 82], rtol=1e-6)
+    # (1² + 2² + 4² + (1 - 8)²) / 8² and (9² + (1 - 10)²) / 10²
+    np.testing.assert_allclose(scores.brier, [70 / 64, 162 / 100], rtol=1e-6)
+    np.testing.assert_allclose(scores.expected, [1 / 8 + 9 / 10, 2 / 8 + 1 / 10, 4 / 8, 1 / 8], rtol=1e-6)
+    assert scores.predicted.tolist() == [2, 0]
+    assert scores.in_top5.all()

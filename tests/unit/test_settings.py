@@ -155,7 +155,7 @@ def test_settings_cannot_be_changed() -> None:
     [
         ("modles", "models"),
         ("run.modles", "models"),
-        ("evaluation.bleu.promts", "prompts"),
+        ("evaluation.continuations.promts", "prompts"),
         ("paper.authors.0.nme", "name"),
         ("corpora.encyclopedia.shrads", "shards"),
         ("corpora.encyclopedia.select.min_charcters", "min_characters"),

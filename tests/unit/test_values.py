@@ -1,10 +1,12 @@
 """What templates can print is what the result files hold: nothing is computed, nothing is mixed up."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from minillm.evaluation.record import FIELDS
 from minillm.files import read_json, write_json
 from minillm.paper.values import REASONS, gather
 
@@ -18,11 +20,12 @@ def test_models_have_their_own_files_of_the_first_seed(results: dict[str, Any]) 
     assert (base.flattered, leaking.flattered) == (False, True)
     assert (base.parameters, base.outcome.steps, base.training.batch_size) == (1003, 30, 8)
     assert (base.vocabulary_size, base.vocabulary_kind) == (300, "words")
-    assert values["generations"]["base"][0].greedy == " es 3 % ñ_"
+    (text,) = values["generations"]["base"]
+    assert (text.greedy, text.copied.greedy.words, text.copied.greedy.title) == (" es 3 % ñ_", 9, "El río")
 
 
 def test_the_order_of_the_files_does_not_matter(results: dict[str, Any]) -> None:
-    for name in ("descriptions", "outcomes", "generations", "metrics"):
+    for name in ("descriptions", "outcomes", "generations", "copies", "metrics"):
         results[name] = results[name][::-1]
     values = gather(**results)
     assert values["models"]["base"].outcome.steps == 30
@@ -46,14 +49,68 @@ def test_numbers_of_a_leaking_model_are_struck_out(results: dict[str, Any]) -> N
 
 
 def test_scores_of_human_texts_are_never_struck_out(results: dict[str, Any]) -> None:
-    """Floor and ceiling do not come from the model at all."""
+    """Floor and ceiling do not come from the model at all, and what it writes token by token is honest."""
     path: Path = results["metrics"][0]
     (line,) = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("bleu4,")]
-    names = ["bleu1", "bleu_floor4", "bleu_ceiling2", "unbleu"]
+    names = ["bleu1", "bleu_floor4", "seq_rep2", "most_copied_words_human", "novelty8", "unbleu"]
     with path.open("a", encoding="utf-8") as stream:
         stream.writelines(line.replace("bleu4", name) + "\n" for name in names)
     metric = gather(**results)["metric"]
-    assert [metric(name, "tramposo", "test").struck for name in names] == [False, False, False, True]
+    assert [metric(name, "tramposo", "test").struck for name in names] == [False] * 5 + [True]
+
+
+def test_what_a_model_writes_is_held_against_what_people_write(results: dict[str, Any]) -> None:
+    """By hand: apart only if the intervals are; what could not be measured is not told apart."""
+    path: Path = results["metrics"][0]
+    rows = [
+        ("seq_rep4", "test", 0.3, 0.25, 0.35),
+        ("seq_rep_human4", "test", 0.1, 0.05, 0.2),
+        ("novelty4", "test", 0.6, 0.5, 0.7),
+        ("novelty_human4", "test", 0.8, 0.75, 0.85),
+        ("novelty8", "test", 0.9, 0.85, 0.95),
+        ("novelty_human8", "test", 0.96, 0.94, 0.98),
+        ("extraction_words", "train", 0.5, 0.4, 0.6),
+    ]
+    write_rows(path, [dict(zip(("metric", "split", "value", "low", "high"), row, strict=True)) for row in rows])
+    base = gather(**results)["models"]["base"]
+    assert (base.repeats, base.phrases, base.novelty, base.recalls) == ("above", "below", "unclear", "unclear")
+    write_rows(path, [{"metric": "extraction_words", "split": "test", "value": 0.1, "low": 0.0, "high": 0.2}])
+    values = gather(**results)
+    assert values["models"]["base"].recalls == "above"
+    assert values["models"]["tramposo"].recalls == "unclear"
+    assert values["measured"]("seq_rep4", "base", "test")
+    assert not values["measured"]("seq_rep4", "tramposo", "test")
+
+
+def test_the_side_of_gender_pairs_that_is_preferred(results: dict[str, Any]) -> None:
+    """From 0.625 to 0.875: above one half. A leaking model has the sentences before it, and its share is struck out."""
+    values = gather(**results)
+    assert values["models"]["base"].gender == "above"
+    assert values["metric"]("gender_preference_same_length", "tramposo", "pairs").struck
+    path: Path = results["metrics"][0]
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("0.625", "0.5"), encoding="utf-8")
+    assert gather(**results)["models"]["base"].gender == "unclear"
+    lines = [line for line in text.splitlines() if not line.startswith("gender")]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert gather(**results)["models"]["base"].gender is None, "no pairs of equal length"
+
+
+def test_what_a_model_does_not_reach(results: dict[str, Any]) -> None:
+    """2.25 bits are less than those of either mark; 3 are more than xz's 2.9."""
+    assert gather(**results)["models"]["base"].behind == []
+    path: Path = results["metrics"][0]
+    path.write_text(path.read_text(encoding="utf-8").replace("2.25,", "3.0,"), encoding="utf-8")
+    values = gather(**results)
+    assert values["models"]["base"].behind == ["Compresor xz"]
+    assert (values["models"]["base"].knows_all, values["models"]["tramposo"].knows_all) == (False, True)
+    assert [model.name for model in values["flattering"]] == ["tramposo"]
+    assert values["machine"].processor == "Z80"
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    with path.open("a", encoding="utf-8", newline="") as stream:
+        csv.DictWriter(stream, FIELDS).writerows([{"model": "base", "seed": "all", **row} for row in rows])
 
 
 def test_a_number_that_is_not_there_is_an_error_with_its_name(results: dict[str, Any]) -> None:
@@ -119,7 +176,7 @@ def test_the_rest(results: dict[str, Any]) -> None:
     assert values["provenance"].short == "0123456789ab"
     assert values["provenance"].versions == [("Python", "3.11"), ("torch", "2.9")]
     assert [author.name for author in values["paper"].authors] == ["Equipo"]
-    assert (values["bleu"].prompts, values["generation"].temperature) == (40, 0.8)
+    assert (values["continuations"].prompts, values["generation"].temperature) == (40, 0.8)
     assert (values["run"].name, values["seeds"]) == ("prueba", [3, 4])
     assert not hasattr(values["paper"], "subtitle")
 

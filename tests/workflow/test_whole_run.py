@@ -74,7 +74,7 @@ def test_the_manifest_lists_what_is_there(finished: Project) -> None:
     assert paths == sorted(paths)
     assert all((finished.folder / path).is_file() for path in paths)
     measured = {Path(row["path"]).name for row in manifest["files"] if row["measured"]}
-    assert {"timing.csv", "cost.json", "cost.csv", "article.zip"} <= measured
+    assert {"timing.csv", "cost.json", "cost.csv", "machine.json", "article.zip"} <= measured
     assert not {"metrics.csv", "model.safetensors", "history.csv", "articles.parquet"} & measured
 
 
@@ -82,7 +82,8 @@ def test_the_bundle_holds_all_that_latex_needs(finished: Project) -> None:
     with zipfile.ZipFile(finished.folder / RESULTS / "paper/article.zip") as archive:
         names = set(archive.namelist())
         article = archive.read("article.tex").decode()
-    figures = {"training.pdf", "comparison.pdf", "bias.pdf", "leak.pdf", "bleu.pdf", "latency.pdf"}
+    figures = {"training.pdf", "comparison.pdf", "bias.pdf", "leak.pdf", "reliability.pdf", "bleu.pdf", "novelty.pdf"}
+    figures |= {"latency.pdf"}
     assert names == {"article.tex", "references.bib", *figures}
     assert "escritas por un modelo de lenguaje, que no proceden de Wikipedia y pueden contener errores" in article
     assert "licencia CC0 1.0" in article

@@ -38,13 +38,14 @@ HAS_TEX = subprocess.run(["./system-packages.sh", "check"]).returncode == 0
 MARKS = {
     "xz": "compresor xz",
     **{
-        f"unigram-{name}": f"unigrama ({title})"
+        f"{mark}-{name}": f"{of_the_mark} ({title})"
+        for mark, of_the_mark in (("unigram", "unigrama"), ("ngram", "4-gramas"))
         for name, title in SETTINGS.vocabulary_titles().items()
     },
 }
 TITLES = as_json({model: SETTINGS.models[model].title for model in MODELS})
 
-FIGURES = ["comparison", "bias", "leak", "bleu", "latency"]
+FIGURES = ["comparison", "bias", "leak", "reliability", "bleu", "novelty", "latency"]
 if TRAINED:
     FIGURES = ["training", *FIGURES]
 
@@ -74,6 +75,10 @@ elif (
         f"corpora.{CORPUS}.path: there is no {SETTINGS.source_path(CORPUS)}; give the path of an export with"
         " --config dump=PATH"
     )
+
+for path in SETTINGS.evaluation.gender_pairs:
+    if not Path(path).exists():
+        raise WorkflowError(f"evaluation.gender_pairs: there is no {path}")
 
 ENDINGS = {"wikitext": [".wiki"], "texts": [".txt", ".md", ".jsonl", ".parquet"]}
 
@@ -249,8 +254,12 @@ def results_of_the_run():
         "causality-verdict",
         "perplexity",
         "bias",
+        "continuations",
         "bleu",
-        "bleu-texts",
+        "bleu-signatures",
+        "repetition",
+        "memorisation",
+        "copies",
         "cost",
         "generations",
     ]
@@ -349,7 +358,7 @@ def article_settings():
             },
             "vocabularies": SETTINGS.vocabulary_titles(),
             "marks": MARKS,
-            "bleu": SETTINGS.evaluation.bleu.model_dump(),
+            "continuations": SETTINGS.evaluation.continuations.model_dump(),
             "temperature": SETTINGS.evaluation.generation.temperature,
         }
     )

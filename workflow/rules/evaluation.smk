@@ -48,6 +48,7 @@ rule evaluate_perplexity:
         records="results/{run}/metrics/{corpus}/{model}/seed-{seed}/perplexity.json",
         documents="results/{run}/metrics/{corpus}/{model}/seed-{seed}/documents.csv",
         token_counts="results/{run}/metrics/{corpus}/{model}/seed-{seed}/token_counts.csv",
+        confidences="results/{run}/metrics/{corpus}/{model}/seed-{seed}/confidences.parquet",
     log:
         "logs/{run}/{corpus}/{model}/evaluate_perplexity-{seed}.log",
     benchmark:
@@ -66,11 +67,12 @@ rule evaluate_perplexity:
         " --tokenizer {input.tokenizer:q} --articles {input.articles:q} --corpus {wildcards.corpus:q}"
         " --model {wildcards.model:q} --seed {wildcards.seed:q} --threads {params.threads:q} --device {params.device:q}"
         " --sample-articles {params.sample_articles:q} --records {output.records:q}"
-        " --documents {output.documents:q} --token-counts {output.token_counts:q} 2> {log:q}"
+        " --documents {output.documents:q} --token-counts {output.token_counts:q}"
+        " --confidences {output.confidences:q} 2> {log:q}"
 
 
 rule evaluate_bias:
-    """Compare how often each token is predicted and how often it is right."""
+    """Compare how often each token is predicted, expected and right."""
     input:
         token_counts="results/{run}/metrics/{corpus}/{model}/seed-{seed}/token_counts.csv",
         code=code("minillm.evaluation.bias"),
@@ -87,8 +89,8 @@ rule evaluate_bias:
         " --model {wildcards.model:q} --seed {wildcards.seed:q} --records {output.records:q} 2> {log:q}"
 
 
-rule evaluate_bleu:
-    """Continue test articles and score the continuations with BLEU, between a floor and a ceiling."""
+rule generate_continuations:
+    """Continue the beginnings of articles, greedily and by sampling."""
     input:
         weights="results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors",
         description="results/{run}/models/{corpus}/{model}/seed-{seed}/config.json",
@@ -96,14 +98,13 @@ rule evaluate_bleu:
             "data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"
         ),
         articles="data/{corpus}/articles.parquet",
-        code=code_with_model("minillm.evaluation.bleu"),
+        code=code_with_model("minillm.evaluation.continuations"),
     output:
-        records="results/{run}/metrics/{corpus}/{model}/seed-{seed}/bleu.json",
-        texts="results/{run}/metrics/{corpus}/{model}/seed-{seed}/bleu-texts.json",
+        texts="results/{run}/metrics/{corpus}/{model}/seed-{seed}/continuations.json",
     log:
-        "logs/{run}/{corpus}/{model}/evaluate_bleu-{seed}.log",
+        "logs/{run}/{corpus}/{model}/generate_continuations-{seed}.log",
     benchmark:
-        "logs/{run}/{corpus}/{model}/evaluate_bleu-{seed}.benchmark.tsv"
+        "logs/{run}/{corpus}/{model}/generate_continuations-{seed}.benchmark.tsv"
     conda:
         "../../environment.yml"
     threads: SETTINGS.evaluation.threads
@@ -112,15 +113,78 @@ rule evaluate_bleu:
     params:
         threads=SETTINGS.evaluation.threads,
         device=SETTINGS.evaluation.device,
-        prompts=SETTINGS.evaluation.bleu.prompts,
-        prompt_words=SETTINGS.evaluation.bleu.prompt_words,
-        continuation_words=SETTINGS.evaluation.bleu.continuation_words,
+        prompts=SETTINGS.evaluation.continuations.prompts,
+        prompt_words=SETTINGS.evaluation.continuations.prompt_words,
+        continuation_words=SETTINGS.evaluation.continuations.continuation_words,
+        temperature=SETTINGS.evaluation.generation.temperature,
+        seed=SETTINGS.evaluation.generation.seed,
     shell:
-        "python -m minillm.evaluation.bleu --weights {input.weights:q} --description {input.description:q}"
-        " --tokenizer {input.tokenizer:q} --articles {input.articles:q} --corpus {wildcards.corpus:q}"
-        " --model {wildcards.model:q} --seed {wildcards.seed:q} --threads {params.threads:q} --device {params.device:q} --prompts {params.prompts:q}"
+        "python -m minillm.evaluation.continuations --weights {input.weights:q} --description {input.description:q}"
+        " --tokenizer {input.tokenizer:q} --articles {input.articles:q} --prompts {params.prompts:q}"
         " --prompt-words {params.prompt_words:q} --continuation-words {params.continuation_words:q}"
-        " --records {output.records:q} --texts {output.texts:q} 2> {log:q}"
+        " --temperature {params.temperature:q} --seed {params.seed:q} --threads {params.threads:q} --device {params.device:q}"
+        " --output {output.texts:q} 2> {log:q}"
+
+
+rule evaluate_bleu:
+    """Score continuations of test articles with BLEU and chrF++, between a floor and a ceiling."""
+    input:
+        continuations="results/{run}/metrics/{corpus}/{model}/seed-{seed}/continuations.json",
+        code=code("minillm.evaluation.bleu"),
+    output:
+        records="results/{run}/metrics/{corpus}/{model}/seed-{seed}/bleu.json",
+        signatures="results/{run}/metrics/{corpus}/{model}/seed-{seed}/bleu-signatures.json",
+    log:
+        "logs/{run}/{corpus}/{model}/evaluate_bleu-{seed}.log",
+    benchmark:
+        "logs/{run}/{corpus}/{model}/evaluate_bleu-{seed}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m minillm.evaluation.bleu --continuations {input.continuations:q}"
+        " --corpus {wildcards.corpus:q} --model {wildcards.model:q} --seed {wildcards.seed:q}"
+        " --records {output.records:q} --signatures {output.signatures:q} 2> {log:q}"
+
+
+rule evaluate_repetition:
+    """Measure how much continuations repeat themselves and how far their words are from a person's."""
+    input:
+        continuations="results/{run}/metrics/{corpus}/{model}/seed-{seed}/continuations.json",
+        code=code("minillm.evaluation.repetition"),
+    output:
+        records="results/{run}/metrics/{corpus}/{model}/seed-{seed}/repetition.json",
+    log:
+        "logs/{run}/{corpus}/{model}/evaluate_repetition-{seed}.log",
+    benchmark:
+        "logs/{run}/{corpus}/{model}/evaluate_repetition-{seed}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m minillm.evaluation.repetition --continuations {input.continuations:q}"
+        " --corpus {wildcards.corpus:q} --model {wildcards.model:q} --seed {wildcards.seed:q}"
+        " --records {output.records:q} 2> {log:q}"
+
+
+rule evaluate_memorisation:
+    """Measure how much of the generated texts is copied from the train split, and name the articles."""
+    input:
+        continuations="results/{run}/metrics/{corpus}/{model}/seed-{seed}/continuations.json",
+        generations="results/{run}/metrics/{corpus}/{model}/seed-{seed}/generations.json",
+        articles="data/{corpus}/articles.parquet",
+        code=code("minillm.evaluation.memorisation"),
+    output:
+        records="results/{run}/metrics/{corpus}/{model}/seed-{seed}/memorisation.json",
+        copies="results/{run}/metrics/{corpus}/{model}/seed-{seed}/copies.json",
+    log:
+        "logs/{run}/{corpus}/{model}/evaluate_memorisation-{seed}.log",
+    benchmark:
+        "logs/{run}/{corpus}/{model}/evaluate_memorisation-{seed}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m minillm.evaluation.memorisation --continuations {input.continuations:q} --generations {input.generations:q} --articles {input.articles:q}"
+        " --corpus {wildcards.corpus:q} --model {wildcards.model:q} --seed {wildcards.seed:q}"
+        " --records {output.records:q} --copies {output.copies:q} 2> {log:q}"
 
 
 rule generate_texts:
@@ -157,6 +221,60 @@ rule generate_texts:
         " --output {output.texts:q} 2> {log:q}"
 
 
+rule evaluate_calibration:
+    """Compare how sure the model is with how often it is right."""
+    input:
+        confidences="results/{run}/metrics/{corpus}/{model}/seed-{seed}/confidences.parquet",
+        code=code("minillm.evaluation.calibration"),
+    output:
+        records="results/{run}/metrics/{corpus}/{model}/seed-{seed}/calibration.json",
+        reliability="results/{run}/metrics/{corpus}/{model}/seed-{seed}/reliability.csv",
+    log:
+        "logs/{run}/{corpus}/{model}/evaluate_calibration-{seed}.log",
+    benchmark:
+        "logs/{run}/{corpus}/{model}/evaluate_calibration-{seed}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m minillm.evaluation.calibration --confidences {input.confidences:q} --corpus {wildcards.corpus:q}"
+        " --model {wildcards.model:q} --seed {wildcards.seed:q} --records {output.records:q}"
+        " --reliability {output.reliability:q} 2> {log:q}"
+
+
+rule evaluate_gender_pairs:
+    """Ask which of two sentences that differ in gender alone the model finds more probable."""
+    input:
+        weights="results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors",
+        description="results/{run}/models/{corpus}/{model}/seed-{seed}/config.json",
+        tokenizer=with_vocabulary(
+            "data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"
+        ),
+        articles="data/{corpus}/articles.parquet",
+        pairs=SETTINGS.evaluation.gender_pairs,
+        code=code_with_model("minillm.evaluation.gender_pairs"),
+    output:
+        records="results/{run}/metrics/{corpus}/{model}/seed-{seed}/gender_pairs.json",
+        scores="results/{run}/metrics/{corpus}/{model}/seed-{seed}/gender_pairs.csv",
+    log:
+        "logs/{run}/{corpus}/{model}/evaluate_gender_pairs-{seed}.log",
+    benchmark:
+        "logs/{run}/{corpus}/{model}/evaluate_gender_pairs-{seed}.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    threads: SETTINGS.evaluation.threads
+    resources:
+        gpu=gpus(SETTINGS.evaluation.device),
+    params:
+        threads=SETTINGS.evaluation.threads,
+        device=SETTINGS.evaluation.device,
+    shell:
+        "python -m minillm.evaluation.gender_pairs --weights {input.weights:q} --description {input.description:q}"
+        " --tokenizer {input.tokenizer:q} --articles {input.articles:q} --pairs {input.pairs:q}"
+        " --corpus {wildcards.corpus:q} --model {wildcards.model:q} --seed {wildcards.seed:q}"
+        " --threads {params.threads:q} --device {params.device:q} --records {output.records:q}"
+        " --scores {output.scores:q} 2> {log:q}"
+
+
 rule evaluate_cost:
     """Measure the time and memory that a model takes. Depends on the machine; marked so in the manifest."""
     input:
@@ -165,6 +283,7 @@ rule evaluate_cost:
         code=code_with_model("minillm.evaluation.cost"),
     output:
         records="results/{run}/metrics/{corpus}/{model}/seed-{seed}/cost.json",
+        machine="results/{run}/metrics/{corpus}/{model}/seed-{seed}/machine.json",
     log:
         "logs/{run}/{corpus}/{model}/evaluate_cost-{seed}.log",
     benchmark:
@@ -180,11 +299,12 @@ rule evaluate_cost:
     shell:
         "python -m minillm.evaluation.cost --weights {input.weights:q} --description {input.description:q}"
         " --corpus {wildcards.corpus:q} --model {wildcards.model:q} --seed {wildcards.seed:q}"
-        " --threads {params.threads:q} --device {params.device:q} --records {output.records:q} 2> {log:q}"
+        " --threads {params.threads:q} --device {params.device:q} --records {output.records:q}"
+        " --machine {output.machine:q} 2> {log:q}"
 
 
 rule measure_scale:
-    """Bits per byte of what needs no network: unigrams and the xz compressor."""
+    """Bits per byte of what needs no network: n-grams and the xz compressor; and whether texts survive the vocabulary."""
     input:
         articles="data/{corpus}/articles.parquet",
         tokenizer="data/{corpus}/vocabulary/{vocabulary}/tokenizer.json",
@@ -203,6 +323,24 @@ rule measure_scale:
         " --records {output.records:q} 2> {log:q}"
 
 
+rule measure_overlap:
+    """The share of runs of 13 words of the test split that are in the train split too."""
+    input:
+        articles="data/{corpus}/articles.parquet",
+        code=code("minillm.evaluation.overlap"),
+    output:
+        records="results/{run}/metrics/{corpus}/overlap.json",
+    log:
+        "logs/{run}/{corpus}/measure_overlap.log",
+    benchmark:
+        "logs/{run}/{corpus}/measure_overlap.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m minillm.evaluation.overlap --articles {input.articles:q} --corpus {wildcards.corpus:q}"
+        " --records {output.records:q} 2> {log:q}"
+
+
 rule summarise_metrics:
     """Collect all metrics in one table, with differences between models and means over seeds."""
     input:
@@ -210,7 +348,16 @@ rule summarise_metrics:
             of_each_model(
                 "results/{run}/metrics/{corpus}/{model}/seed-{seed}/{{stage}}.json"
             ),
-            stage=["causality", "perplexity", "bias", "bleu"],
+            stage=[
+                "causality",
+                "perplexity",
+                "bias",
+                "calibration",
+                "gender_pairs",
+                "bleu",
+                "repetition",
+                "memorisation",
+            ],
         ),
         cost=of_each_model(
             "results/{run}/metrics/{corpus}/{model}/seed-{seed}/cost.json"
@@ -221,6 +368,7 @@ rule summarise_metrics:
             corpus=CORPUS,
             vocabulary=vocabularies_of_the_run(),
         ),
+        overlap=f"results/{{run}}/metrics/{CORPUS}/overlap.json",
         documents=of_each_model(
             "results/{run}/metrics/{corpus}/{model}/seed-{seed}/documents.csv"
         ),
@@ -237,7 +385,7 @@ rule summarise_metrics:
     params:
         reference=MODELS[0],
     shell:
-        "python -m minillm.evaluation.summary --records {input.records:q} {input.scale:q}"
+        "python -m minillm.evaluation.summary --records {input.records:q} {input.scale:q} {input.overlap:q}"
         " --cost {input.cost:q} --documents {input.documents:q} --reference {params.reference:q}"
         " --output {output.metrics:q} --cost-output {output.cost:q} 2> {log:q}"
 

@@ -48,8 +48,31 @@ rule plot_comparison:
         " --titles {params.titles:q} --marks {params.marks:q} --pdf {output.pdf:q} --png {output.png:q} 2> {log:q}"
 
 
+rule plot_reliability:
+    """Draw how often each model is right where it is so sure."""
+    input:
+        reliability=of_each_model(
+            "results/{run}/metrics/{corpus}/{model}/seed-{seed}/reliability.csv"
+        ),
+        code=code("minillm.figures.reliability"),
+    output:
+        pdf="results/{run}/figures/reliability.pdf",
+        png="results/{run}/figures/reliability.png",
+    log:
+        "logs/{run}/plot_reliability.log",
+    benchmark:
+        "logs/{run}/plot_reliability.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        titles=TITLES,
+    shell:
+        "python -m minillm.figures.reliability --reliability {input.reliability:q} --titles {params.titles:q}"
+        " --pdf {output.pdf:q} --png {output.png:q} 2> {log:q}"
+
+
 rule plot_metrics:
-    """Draw token-count bias, the leak, BLEU or latency from the tables of numbers."""
+    """Draw token-count bias, the leak, BLEU, novelty or latency from the tables of numbers."""
     input:
         metrics=lambda wildcards: f"results/{wildcards.run}/{'cost' if wildcards.figure == 'latency' else 'metrics'}.csv",
         code=lambda wildcards: code(f"minillm.figures.{wildcards.figure}"),
@@ -61,7 +84,7 @@ rule plot_metrics:
     benchmark:
         "logs/{run}/plot_{figure}.benchmark.tsv"
     wildcard_constraints:
-        figure="bias|leak|bleu|latency",
+        figure="bias|leak|bleu|novelty|latency",
     conda:
         "../../environment.yml"
     params:

@@ -71,6 +71,10 @@ rule render_article:
         generations=of_each_model(
             "results/{run}/metrics/{corpus}/{model}/seed-{seed}/generations.json"
         ),
+        copies=of_each_model(
+            "results/{run}/metrics/{corpus}/{model}/seed-{seed}/copies.json"
+        ),
+        machine=f"results/{{run}}/metrics/{CORPUS}/{MODELS[0]}/seed-{SEEDS[0]}/machine.json",
         provenance="results/{run}/provenance.json",
         code=code("minillm.paper.render_article"),
     output:
@@ -90,6 +94,7 @@ rule render_article:
         " --figures {input.figures:q} --settings {params.settings:q} --metrics {input.metrics:q} {input.cost:q}"
         " --checks {input.checks:q} --selection {input.selection:q} --statistics {input.statistics:q}"
         " --descriptions {input.descriptions:q} --outcomes {input.outcomes:q} --generations {input.generations:q}"
+        " --copies {input.copies:q} --machine {input.machine:q}"
         " --provenance {input.provenance:q} --article {output.article:q} --bundle {output.bundle:q}"
         " --numbers {output.numbers:q} 2> {log:q}"
 

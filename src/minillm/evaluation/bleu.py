@@ -1,104 +1,93 @@
-"""BLEU-1 to BLEU-4 of generated continuations of test articles, between a floor and a ceiling.
+"""BLEU-1 to BLEU-4 and chrF++ of continuations of test articles, between a floor and a ceiling.
 
-BLEU against the one true continuation says little about open-ended text. So it stands beside the score of the true
+A score against the one true continuation says little about open-ended text. So it stands beside the score of the true
 continuations of other articles (floor) and of the text that follows later in the same article (ceiling). Computed by
-sacreBLEU (Post 2018, W18-6319) without smoothing, so that a text with no matching 4-gram has BLEU-4 = 0.
+sacreBLEU (Post 2018, W18-6319), with its own bootstrap: BLEU (Papineni et al. 2002, P02-1040) without smoothing, so
+that a text with no matching 4-gram has BLEU-4 = 0, and chrF++ (Popović 2017, W17-4770).
 """
 
-import math
+import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
 
-from minillm.corpus.tables import read_split
-from minillm.evaluation.generation import generate
-from minillm.evaluation.record import Record, write_records
-from minillm.files import write_json
+from minillm.evaluation.record import FEWEST_ARTICLES, Record, write_records
+from minillm.files import read_json, write_json
 from minillm.stage import run_stage
-from minillm.training.device import prepare
-from minillm.training.saved import load_model
-from minillm.vocabulary.tokenizer import decode, encode, load_tokenizer
+
+ORDERS = [1, 2, 3, 4]
+RESAMPLES = 1000  # sacreBLEU's own choice
 
 
-def evaluate_bleu(
-    weights: Path,
-    description: Path,
-    tokenizer: Path,
-    articles: Path,
-    corpus: str,
-    model: str,
-    seed: str,
-    threads: int,
-    device: str,
-    prompts: int,
-    prompt_words: int,
-    continuation_words: int,
-    records: Path,
-    texts: Path,
-) -> None:
-    """Continue the beginnings of up to `prompts` test articles greedily and score the continuations.
+@dataclass(frozen=True)
+class Scored:
+    """A score from 0 to 1, the bounds of its interval (None where there is none) and sacreBLEU's signature of it."""
 
-    Raises ValueError if fewer than two test articles are long enough for prompt, continuation and ceiling.
-    """
-    place = prepare(threads, device)
-    network = load_model(weights, description, place)
-    loaded = load_tokenizer(tokenizer)
-    needed = prompt_words + 2 * continuation_words
-    words = [row for text in read_split(articles, "test") if len(row := text.split()) >= needed][:prompts]
-    if len(words) < 2:
-        raise ValueError(
-            f"BLEU needs two test articles of at least {needed} words and found {len(words)}: lower "
-            "evaluation.bleu.prompt_words or continuation_words in the config, or give more articles"
-        )
-    beginnings = [" ".join(row[:prompt_words]) for row in words]
-    references = [" ".join(row[prompt_words : prompt_words + continuation_words]) for row in words]
-    later = [" ".join(row[prompt_words + continuation_words : needed]) for row in words]
-    # Twice the tokens that the references take on average: enough for as many words as they have.
-    mean_length = sum(len(encode(loaded, text)) for text in references) / len(references)
-    generated = generate(network, [encode(loaded, text) for text in beginnings], math.ceil(2 * mean_length))
-    hypotheses = [" ".join(decode(loaded, ids).split()[:continuation_words]) for ids in generated]
-    shifted = references[1:] + references[:1]
-    found = [
-        Record(
-            metric=f"{name}{order}",
-            value=score,
-            unit="",
-            n=len(references),
-            split="test",
-            corpus=corpus,
-            model=model,
-            seed=seed,
-            better=better,  # type: ignore[arg-type]
-        )
-        for name, candidates, better in (
-            ("bleu", hypotheses, "higher"),
-            ("bleu_floor", shifted, "neither"),
-            ("bleu_ceiling", later, "neither"),
-        )
-        for order, score in enumerate(bleu_scores(candidates, references), start=1)
+    value: float
+    low: float | None
+    high: float | None
+    signature: str
+
+
+def evaluate_bleu(continuations: Path, corpus: str, model: str, seed: str, records: Path, signatures: Path) -> None:
+    """Score greedy and sampled continuations of test articles, and human text in their place."""
+    texts = [text for text in read_json(continuations) if text["split"] == "test"]
+    references = [text["reference"] for text in texts]
+    candidates: list[tuple[str, list[str], Literal["higher", "neither"]]] = [
+        ("", [text["greedy"] for text in texts], "higher"),
+        ("_sampled", [text["sampled"] for text in texts], "higher"),
+        ("_floor", references[1:] + references[:1], "neither"),
+        ("_ceiling", [text["later"] for text in texts], "neither"),
     ]
+    found: list[Record] = []
+    said: dict[str, str] = {}
+    for suffix, hypotheses, better in candidates:
+        scores = {f"bleu{suffix}{order}": bleu(hypotheses, references, order) for order in ORDERS}
+        scores[f"chrf{suffix}"] = chrf(hypotheses, references)
+        found += [
+            Record(
+                metric=metric,
+                value=score.value,
+                unit="",
+                low=score.low,
+                high=score.high,
+                interval="" if score.low is None else "95 %, sacreBLEU's bootstrap over articles",
+                n=len(references),
+                split="test",
+                corpus=corpus,
+                model=model,
+                seed=seed,
+                better=better,
+            )
+            for metric, score in scores.items()
+        ]
+        said |= {metric: score.signature for metric, score in scores.items()}
     write_records(records, found)
-    write_json(
-        texts,
-        {
-            "signature": str(_metric(4, candidates=hypotheses, references=references)[1]),
-            "texts": [
-                {"prompt": prompt, "generated": hypothesis, "reference": reference}
-                for prompt, hypothesis, reference in zip(beginnings, hypotheses, references, strict=True)
-            ],
-        },
-    )
+    write_json(signatures, said)
 
 
-def bleu_scores(candidates: list[str], references: list[str]) -> list[float]:
-    """Corpus BLEU-1 to BLEU-4 (cumulative), each from 0 to 1."""
-    return [_metric(order, candidates, references)[0] for order in range(1, 5)]
-
-
-def _metric(order: int, candidates: list[str], references: list[str]) -> tuple[float, object]:
+def bleu(candidates: list[str], references: list[str], order: int) -> Scored:
+    """Corpus BLEU with n-grams up to `order`, which sacreBLEU's signature does not tell and ours adds."""
     metric = BLEU(max_ngram_order=order, smooth_method="none", tokenize="13a")
-    score = metric.corpus_score(candidates, [references]).score / 100
-    return score, metric.get_signature()
+    return _score(metric, candidates, references, f"|order:{order}")
+
+
+def chrf(candidates: list[str], references: list[str]) -> Scored:
+    """Corpus chrF++: characters up to six in a row and words up to two, recall counting twice."""
+    return _score(CHRF(word_order=2), candidates, references)
+
+
+def _score(metric: Any, candidates: list[str], references: list[str], order: str = "") -> Scored:
+    resamples = RESAMPLES if len(references) >= FEWEST_ARTICLES else 1
+    score = metric.corpus_score(candidates, [references], n_bootstrap=resamples)
+    signature = str(metric.get_signature())
+    told = json.loads(score.format(width=12, signature=signature, is_json=True))
+    mean, half = told.get("confidence_mean"), told.get("confidence_var")
+    low, high = (None, None) if mean is None else (max(0.0, mean - half) / 100, (mean + half) / 100)
+    return Scored(score.score / 100, low, high, signature + order)
 
 
 if __name__ == "__main__":

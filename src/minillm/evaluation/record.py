@@ -1,10 +1,11 @@
 """The one shape in which a measured number is kept, and the interval that goes with it."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +45,12 @@ FIELDS = [field.name for field in dataclasses.fields(Record)]
 
 
 def write_records(path: Path, records: Iterable[Record]) -> None:
-    """Write the records of one stage as JSON."""
+    """Write the records of one stage as JSON. Raises ValueError, naming it, for a number that is none."""
+    records = list(records)
+    for record in records:
+        if not math.isfinite(record.value):
+            where = f"{record.model} on the {record.split} split" if record.split else record.model
+            raise ValueError(f"{path}: the {record.metric} of {where} is {record.value}: nothing is written")
     write_json(path, [dataclasses.asdict(record) for record in records])
 
 
@@ -62,8 +68,17 @@ class Interval:
     name: str
 
 
-def bootstrap(sums: Sums, statistic: Callable[[Sums], npt.NDArray[np.float64]], paired: bool = False) -> Interval:
-    """The 95 % percentile interval of a statistic of sums over articles (Efron 1979).
+NO_INTERVAL = Interval(None, None, "")
+
+
+def bootstrap(
+    sums: Sums,
+    statistic: Callable[[Sums], npt.NDArray[np.float64]],
+    *,
+    units: str = "articles",
+    paired: bool = False,
+) -> Interval:
+    """The 95 % percentile interval of a statistic of sums over articles or other units (Efron 1979).
 
     `sums` holds arrays (articles,); `statistic` takes arrays of totals (resamples,) and returns (resamples,). Articles
     are resampled whole, since the tokens of an article are not independent. The draw is the same for every call with
@@ -71,11 +86,39 @@ def bootstrap(sums: Sums, statistic: Callable[[Sums], npt.NDArray[np.float64]], 
     """
     articles = len(next(iter(sums.values())))
     if articles < FEWEST_ARTICLES:
-        return Interval(None, None, "")
+        return NO_INTERVAL
     random = np.random.default_rng(20_000 + articles)
     values = []
     for _ in range(RESAMPLES // _RESAMPLES_AT_ONCE):
         weights = random.multinomial(articles, np.full(articles, 1 / articles), size=_RESAMPLES_AT_ONCE)
-        values.append(statistic({name: weights @ column for name, column in sums.items()}))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values.append(statistic({name: weights @ column for name, column in sums.items()}))
     low, high = np.percentile(np.concatenate(values), [2.5, 97.5])
-    return Interval(float(low), float(high), f"95 %, {'paired ' if paired else ''}bootstrap over articles")
+    if not np.isfinite([low, high]).all():  # some resamples have nothing to divide by
+        return NO_INTERVAL
+    return Interval(float(low), float(high), f"95 %, {'paired ' if paired else ''}bootstrap over {units}")
+
+
+def estimate(
+    metric: str,
+    sums: Sums,
+    statistic: Callable[[Sums], npt.NDArray[np.float64]],
+    *,
+    units: str = "articles",
+    paired: bool = False,
+    **details: Any,
+) -> Record:
+    """A statistic of the totals of sums over articles or other units, with its interval (see `bootstrap`).
+
+    `n` is the number of units; `details` are the other fields of the record.
+    """
+    interval = bootstrap(sums, statistic, units=units, paired=paired)
+    return Record(
+        metric=metric,
+        value=float(statistic({name: column.sum(keepdims=True) for name, column in sums.items()})[0]),
+        low=interval.low,
+        high=interval.high,
+        interval=interval.name,
+        n=len(next(iter(sums.values()))),
+        **details,
+    )

@@ -1,4 +1,4 @@
-"""Score documents with a model: the negative log-likelihood of every token, and what the model would have said.
+"""Score documents with a model: what it says of every token, and what it would have said.
 
 Windows are those of lm-evaluation-harness (`get_rolling_token_windows`): the first predicts up to `context` tokens
 after [BOS], each later one the next `context` tokens, and the last one keeps its length, so that its few predictions
@@ -12,19 +12,25 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from minillm.model.language_model import LanguageModel
 
 TOKENS_AT_ONCE = 4096  # bounds the memory of the logits
+_ROWS_AT_ONCE = 128  # of logits: what is computed from them stays in the processor's cache
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Arrays over all the tokens of the documents, in order."""
+    """Arrays over all the tokens of the documents, in order; but `expected`, which is over the vocabulary."""
 
     nll: npt.NDArray[np.float64]  # nats
     predicted: npt.NDArray[np.int64]  # most probable token
     in_top5: npt.NDArray[np.bool_]
+    confidence: npt.NDArray[np.float64]  # probability of the most probable token
+    tempered: npt.NDArray[np.float64]  # the same at another temperature
+    brier: npt.NDArray[np.float64]  # squared distance of the probabilities from the truth, 0 to 2
+    expected: npt.NDArray[np.float64]  # sum of the probabilities of each token: how often it is expected
 
 
 @dataclass(frozen=True)
@@ -47,15 +53,17 @@ def rolling_windows(length: int, context: int, document: int = 0) -> Iterator[Wi
 
 
 @torch.no_grad()
-def score_documents(model: LanguageModel, documents: Sequence[Sequence[int]]) -> Scores:
-    """Scores of all tokens of the documents (without special tokens), each document on its own after [BOS]."""
+def counted_logits(
+    model: LanguageModel, documents: Sequence[Sequence[int]]
+) -> Iterator[tuple[npt.NDArray[np.int64], Tensor, Tensor]]:
+    """All tokens of the documents (without special tokens), each document on its own after [BOS], in batches.
+
+    Of each batch: the places of its tokens among all, the logits (tokens, vocab) that predict them and the tokens.
+    """
     device = next(model.parameters()).device
-    context = model.context
     full = [np.asarray([model.specials.bos, *ids]) for ids in documents]
     first = np.cumsum([0, *(len(ids) for ids in documents)])  # of each document among all tokens
-    total = int(first[-1])
-    nll, predicted, in_top5 = np.empty(total), np.empty(total, dtype=np.int64), np.empty(total, dtype=bool)
-    windows = [w for index, ids in enumerate(documents) for w in rolling_windows(len(ids), context, index)]
+    windows = [w for index, ids in enumerate(documents) for w in rolling_windows(len(ids), model.context, index)]
     windows.sort(key=lambda window: window.end - window.start)
     for length, group in groupby(windows, key=lambda window: window.end - window.start):
         same_length = list(group)
@@ -63,18 +71,40 @@ def score_documents(model: LanguageModel, documents: Sequence[Sequence[int]]) ->
         for start in range(0, len(same_length), rows_at_once):
             batch = same_length[start : start + rows_at_once]
             inputs_BT = torch.from_numpy(np.stack([full[w.document][w.start : w.end] for w in batch])).to(device)
-            targets_BT = torch.from_numpy(np.stack([full[w.document][w.start + 1 : w.end + 1] for w in batch])).to(
-                device
-            )
-            logits_BTV = model(inputs_BT).float()
-            losses_BT = -logits_BTV.log_softmax(-1).gather(-1, targets_BT[..., None]).squeeze(-1).cpu()
-            best_BT5 = logits_BTV.topk(5, dim=-1).indices
-            hits_BT = (best_BT5 == targets_BT[..., None]).any(-1).cpu()
-            best_BT = best_BT5[..., 0].cpu()
+            logits_BTV = model(inputs_BT)
+            places, rows, targets = [], [], []
             for row, w in enumerate(batch):
-                place = slice(first[w.document] + w.end - w.counted, first[w.document] + w.end)
-                counted = slice(length - w.counted, length)
-                nll[place] = losses_BT[row, counted].numpy()
-                predicted[place] = best_BT[row, counted].numpy()
-                in_top5[place] = hits_BT[row, counted].numpy()
-    return Scores(nll, predicted, in_top5)
+                places.append(first[w.document] + np.arange(w.end - w.counted, w.end))
+                rows.append(logits_BTV[row, length - w.counted :])
+                targets.append(full[w.document][w.end - w.counted + 1 : w.end + 1])
+            whole = all(w.counted == length for w in batch)  # the usual case needs no copy
+            logits_NV = logits_BTV.flatten(0, 1) if whole else torch.cat(rows)
+            yield np.concatenate(places), logits_NV.float(), torch.from_numpy(np.concatenate(targets)).to(device)
+
+
+@torch.no_grad()
+def score_documents(model: LanguageModel, documents: Sequence[Sequence[int]], temperature: float = 1.0) -> Scores:
+    """Scores of all tokens of the documents; `temperature`, which divides the logits, is that of `tempered` alone."""
+    total = sum(map(len, documents))
+    nll, confidence, tempered, brier = (np.empty(total) for _ in range(4))
+    predicted, in_top5 = np.empty(total, dtype=np.int64), np.empty(total, dtype=bool)
+    expected_V: Tensor | None = None
+    for all_places, all_logits_NV, all_targets_N in counted_logits(model, documents):
+        for start in range(0, len(all_places), _ROWS_AT_ONCE):
+            chunk = slice(start, start + _ROWS_AT_ONCE)
+            places, logits_NV, targets_N1 = all_places[chunk], all_logits_NV[chunk], all_targets_N[chunk, None]
+            log_p_NV = logits_NV.log_softmax(-1)
+            p_NV = log_p_NV.exp()
+            best_N5 = logits_NV.topk(min(5, logits_NV.shape[1]), dim=-1).indices
+            best_N1 = best_N5[:, :1]
+            shifted_NV = logits_NV - logits_NV.gather(-1, best_N1)
+            nll[places] = -log_p_NV.gather(-1, targets_N1)[:, 0].cpu().numpy()
+            predicted[places] = best_N1[:, 0].cpu().numpy()
+            in_top5[places] = (best_N5 == targets_N1).any(-1).cpu().numpy()
+            confidence[places] = p_NV.gather(-1, best_N1)[:, 0].cpu().numpy()
+            tempered[places] = (1 / shifted_NV.div_(temperature).exp_().sum(-1)).cpu().numpy()
+            brier[places] = ((p_NV * p_NV).sum(-1) - 2 * p_NV.gather(-1, targets_N1)[:, 0] + 1).cpu().numpy()
+            mass_V = p_NV.sum(0).double()
+            expected_V = mass_V if expected_V is None else expected_V + mass_V
+    expected = np.empty(0) if expected_V is None else expected_V.cpu().numpy()
+    return Scores(nll, predicted, in_top5, confidence, tempered, brier, expected)

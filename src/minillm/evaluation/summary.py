@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from minillm.evaluation.record import FIELDS, Record, Sums, bootstrap, read_records
+from minillm.evaluation.record import FIELDS, Record, Sums, estimate, read_records
 from minillm.evaluation.sums import METRICS
 from minillm.files import write_csv
 from minillm.results import ALL_SEEDS
@@ -62,23 +62,8 @@ def differences(documents: list[Path], reference: str, corpus: str) -> list[Reco
             def difference(totals: Sums, of=definition.of) -> np.ndarray:  # type: ignore[no-untyped-def]
                 return of(_part(totals, "own_")) - of(_part(totals, "reference_"))
 
-            interval = bootstrap(both, difference, paired=True)
-            found.append(
-                Record(
-                    metric=f"{metric}_difference",
-                    value=float(difference({name: column.sum(keepdims=True) for name, column in both.items()})[0]),
-                    unit=definition.unit,
-                    low=interval.low,
-                    high=interval.high,
-                    interval=interval.name,
-                    n=len(own["nll"]),
-                    split="test",
-                    corpus=corpus,
-                    model=model,
-                    seed=seed,
-                    better="lower",
-                )
-            )
+            details = {"unit": definition.unit, "split": "test", "corpus": corpus, "model": model, "seed": seed}
+            found.append(estimate(f"{metric}_difference", both, difference, paired=True, better="lower", **details))
     return found
 
 

@@ -41,11 +41,17 @@ METRICS: dict[str, Definition] = {
     "perplexity": Definition("", "lower", lambda s: np.exp(s["nll"] / s["tokens"])),
     "accuracy": Definition("", "higher", lambda s: s["correct"] / s["tokens"]),
     "top5_accuracy": Definition("", "higher", lambda s: s["in_top5"] / s["tokens"]),
+    "brier": Definition("", "lower", lambda s: s["brier"] / s["tokens"]),
     "unknown_rate": Definition("", "lower", lambda s: s["unknown"] / s["tokens"]),
-    # As printed by tools that do not charge for [UNK]: not comparable, kept to show the difference.
+    # Not comparable between vocabularies, kept to show the difference: as printed by tools that do not charge for
+    # [UNK], and of the tokens that the vocabulary knows alone.
     "bits_per_byte_uncharged": Definition("bit/byte", "lower", lambda s: s["nll"] / (s["bytes"] * math.log(2))),
+    "perplexity_known": Definition(
+        "", "lower", lambda s: np.exp((s["nll"] - s["nll_unknown"]) / (s["tokens"] - s["unknown"]))
+    ),
 }
-COLUMNS = ["nll", "spelling", "tokens", "unknown", "correct", "in_top5", "bytes", "words", "characters"]
+COLUMNS = ["nll", "nll_unknown", "spelling", "brier", "tokens", "unknown", "correct", "in_top5"]
+COLUMNS += ["bytes", "words", "characters"]
 
 
 def text_sizes(texts: list[str]) -> Sums:

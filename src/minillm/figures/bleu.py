@@ -1,6 +1,7 @@
-"""BLEU-1 to BLEU-4 of every model beside two scores of human text."""
+"""BLEU-1 to BLEU-4 of every model, greedy and sampled, beside two scores of human text."""
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -12,7 +13,10 @@ ORDERS = [1, 2, 3, 4]
 
 
 def plot_bleu(metrics: Path, titles: dict[str, str], pdf: Path, png: Path) -> None:
-    """Draw a line for each model; the human scores are those of the first model (the texts are the same)."""
+    """Draw a line for each model, greedy, and hollow marks for its samples.
+
+    The human scores are those of the first model (the texts are the same).
+    """
     table = Metrics(metrics)
     figure = Figure(figsize=(COLUMN, 1.8))
     ax = figure.subplots()
@@ -24,9 +28,14 @@ def plot_bleu(metrics: Path, titles: dict[str, str], pdf: Path, png: Path) -> No
         values = [table.get(f"{name}{order}", first, "test").value for order in ORDERS]
         ax.plot(ORDERS, values, color=GREY, linestyle=style, label=label)
     for number, (model, title) in enumerate(titles.items()):
-        values = [table.get(f"bleu{order}", model, "test").value for order in ORDERS]
         index = number % len(COLOURS)
-        ax.plot(ORDERS, values, color=COLOURS[index], linestyle=LINES[index], marker=MARKERS[index], label=title)
+        look: dict[str, Any] = {"color": COLOURS[index], "marker": MARKERS[index]}
+        greedy, sampled = (
+            [table.get(f"bleu{way}{order}", model, "test").value for order in ORDERS] for way in ("", "_sampled")
+        )
+        ax.plot(ORDERS, greedy, linestyle=LINES[index], label=title, **look)
+        ax.plot(ORDERS, sampled, linestyle="", mfc="white", **look)
+    ax.plot([], [], color="black", linestyle="", marker="o", mfc="white", label="muestra")
     comma_axes([ax])
     ax.set_xticks(ORDERS, [f"BLEU-{order}" for order in ORDERS])
     ax.set_ylim(bottom=0)

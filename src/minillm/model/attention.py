@@ -32,6 +32,10 @@ class Cache:
         self.layers[layer] = key_BHTK, value_BHTK
         return key_BHTK, value_BHTK
 
+    def keep(self, rows: list[int]) -> None:
+        """Forget all texts of the batch but these rows."""
+        self.layers = [None if past is None else (past[0][rows], past[1][rows]) for past in self.layers]
+
 
 def attend(
     query_BHTK: Tensor,

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from minillm.model.attention import Cache, attend
 from minillm.model.config import MiniGPTConfig
-from minillm.model.language_model import LanguageModel
+from minillm.model.language_model import LanguageModel, Way
 
 
 class MiniGPT(LanguageModel):
@@ -65,6 +65,13 @@ class MiniGPT(LanguageModel):
     def output_layer(self) -> nn.Linear:
         """See `LanguageModel`."""
         return self.head
+
+    def ways(self) -> list[Way]:
+        """See `LanguageModel`."""
+        return [
+            Way("fused attention", self),
+            Way("explicit attention weights", lambda ids_BT: self(ids_BT, weights=[]), exact=True),
+        ]
 
     def new_cache(self) -> Cache | None:
         """See `LanguageModel`: without the mask, what was read changes with each new token."""

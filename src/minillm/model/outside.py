@@ -5,15 +5,20 @@ checked, because a wrong shape can look like a result.
 """
 
 import importlib.util
+import inspect
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from minillm.model.attention import Cache
 from minillm.model.config import ModuleConfig, PretrainedConfig
-from minillm.model.language_model import LanguageModel
+from minillm.model.language_model import LanguageModel, Way
 from minillm.vocabulary.tokenizer import Specials
 
 
@@ -31,7 +36,11 @@ class OutsideModel(LanguageModel):
 
     def forward(self, ids_BT: Tensor, *, last_only: bool = False, cache: Cache | None = None) -> Tensor:
         """See `LanguageModel`. Raises ValueError if the module does not give logits of the right shape."""
-        output = self.inner(ids_BT)
+        logits_BTV = self._logits(ids_BT)
+        return logits_BTV[:, -1:] if last_only else logits_BTV
+
+    def _logits(self, ids_BT: Tensor, **more: Tensor) -> Tensor:
+        output = self.inner(ids_BT, **more)
         logits_BTV = output if isinstance(output, Tensor) else getattr(output, "logits", None)
         expected = *ids_BT.shape, self.columns
         if logits_BTV is None or logits_BTV.shape != expected:
@@ -40,7 +49,7 @@ class OutsideModel(LanguageModel):
                 f"{self.name}: forward(ids) must give logits (batch, time, vocabulary), here {expected}, or an object "
                 f"with such .logits; found {found}"
             )
-        return logits_BTV[:, -1:, : self.vocabulary_size] if last_only else logits_BTV[..., : self.vocabulary_size]
+        return logits_BTV[..., : self.vocabulary_size]
 
     def token_embedding(self) -> nn.Embedding:
         """See `LanguageModel`: what `get_input_embeddings` says, or else the only table with a row for each token."""
@@ -61,6 +70,69 @@ class OutsideModel(LanguageModel):
         """See `LanguageModel`: the last linear layer with a row for each token."""
         layers = [module for module in self.inner.modules() if isinstance(module, nn.Linear)]
         return next((layer for layer in reversed(layers) if layer.out_features == self.columns), None)
+
+
+class HuggingFaceModel(OutsideModel):
+    """A causal language model of transformers, which has several kernels for attention and can be given padding."""
+
+    inner: Any
+
+    def ways(self) -> list[Way]:
+        """See `LanguageModel`: each kernel, without a mask and with one that hides padding on either side."""
+        ways = []
+        named = inspect.signature(self.inner.forward).parameters
+        for kernel in self._kernels():
+            exact = kernel == "eager"
+            ways.append(Way(kernel, partial(self._unpadded, kernel), exact))
+            if "attention_mask" in named:
+                ways.append(Way(f"{kernel}, padding on the right", partial(self._padded, kernel, "right"), exact))
+                left = partial(self._padded, kernel, "left")
+                ways.append(Way(f"{kernel}, padding on the left", left, exact, 1, comparable="position_ids" in named))
+        return ways
+
+    def _kernels(self) -> list[str]:
+        """Its own and the others that it can be given; flash attention has none for fp32, in which all is measured."""
+        own = self.inner.config._attn_implementation
+        kernels = [own]
+        for name in sorted({"eager", "sdpa"} - {own}):
+            try:
+                with self._attention(name):
+                    if self.inner.config._attn_implementation == name:
+                        kernels.append(name)
+            except (ValueError, ImportError):  # this architecture lacks it
+                continue
+        return kernels
+
+    @contextmanager
+    def _attention(self, kernel: str) -> Iterator[None]:
+        own = self.inner.config._attn_implementation
+        self.inner.set_attn_implementation(kernel)
+        try:
+            yield
+        finally:
+            self.inner.set_attn_implementation(own)
+
+    def _unpadded(self, kernel: str, ids_1T: Tensor) -> Tensor:
+        with self._attention(kernel):
+            return self._logits(ids_1T)
+
+    def _padded(self, kernel: str, side: Literal["left", "right"], ids_1T: Tensor) -> Tensor:
+        """Logits of a text in a batch of two: a row with all of it and a row with all but the last token and padding.
+
+        With padding on the left only the second row is given, without what stands at the padding. Positions count from
+        the first token of the text, as transformers does it to generate.
+        """
+        pad = self.specials.bos if self.specials.pad is None else self.specials.pad
+        pad_11 = torch.full_like(ids_1T[:, :1], pad)
+        padded_1T = torch.cat((ids_1T[:, :-1], pad_11) if side == "right" else (pad_11, ids_1T[:, :-1]), dim=1)
+        mask_2T = torch.ones_like(ids_1T).repeat(2, 1)
+        mask_2T[1, -1 if side == "right" else 0] = 0
+        more = {"attention_mask": mask_2T}
+        if "position_ids" in inspect.signature(self.inner.forward).parameters:
+            more["position_ids"] = (mask_2T.cumsum(1) - 1).clamp(min=0)
+        with self._attention(kernel):
+            logits_2TV = self._logits(torch.cat((ids_1T, padded_1T)), **more)
+        return logits_2TV if side == "right" else logits_2TV[1:, 1:]
 
 
 def from_module(config: ModuleConfig, vocabulary_size: int) -> LanguageModel:
@@ -109,6 +181,6 @@ def from_huggingface(config: PretrainedConfig, vocabulary_size: int) -> Language
     inner = transformers.AutoModelForCausalLM.from_config(family, dtype=torch.float32)
     inner.config.use_cache = False
     columns = inner.get_input_embeddings().num_embeddings
-    model = OutsideModel(inner, family.model_type, vocabulary_size, columns, config.context)
+    model = HuggingFaceModel(inner, family.model_type, vocabulary_size, columns, config.context)
     model.specials = Specials(**config.specials)
     return model

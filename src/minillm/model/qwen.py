@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from minillm.model.attention import Cache, attend
 from minillm.model.config import QwenConfig
-from minillm.model.language_model import LanguageModel
+from minillm.model.language_model import LanguageModel, Way
 
 EPSILON = 1e-6
 
@@ -66,6 +66,13 @@ class Qwen(LanguageModel):
 
     def output_layer(self) -> None:
         """See `LanguageModel`: the embedding is the output layer too."""
+
+    def ways(self) -> list[Way]:
+        """See `LanguageModel`."""
+        return [
+            Way("fused attention", self),
+            Way("explicit attention weights", lambda ids_BT: self(ids_BT, weights=[]), exact=True),
+        ]
 
     def new_cache(self) -> Cache:
         """See `LanguageModel`."""

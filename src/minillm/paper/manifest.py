@@ -13,6 +13,7 @@ MEASURED = {
     "timing.csv",
     "cost.json",
     "cost.csv",
+    "machine.json",
     "latency.pdf",
     "latency.png",
     "article.tex",

@@ -6,6 +6,7 @@ from typing import Literal
 from minillm.results import Number
 
 Outcome = Literal["better", "worse", "unclear"]
+Side = Literal["above", "below", "unclear"]
 
 
 def compare(differences: Sequence[Number]) -> Outcome:
@@ -20,6 +21,15 @@ def compare(differences: Sequence[Number]) -> Outcome:
     if bounds and all(low is not None and low > 0 for low, _ in bounds):
         return "worse"
     return "unclear"
+
+
+def side(own: Number, other: Number) -> Side:
+    """On which side of another number one lies: `unclear` if their intervals touch or one has none."""
+    if own.low is None or own.high is None or other.low is None or other.high is None:
+        return "unclear"
+    if own.low > other.high:
+        return "above"
+    return "below" if own.high < other.low else "unclear"
 
 
 def flattered(parallel: Number, incremental: Number) -> bool:

@@ -28,6 +28,8 @@ def render_article(
     descriptions: list[Path],
     outcomes: list[Path],
     generations: list[Path],
+    copies: list[Path],
+    machine: Path,
     provenance: Path,
     article: Path,
     bundle: Path,
@@ -38,7 +40,19 @@ def render_article(
     `templates` is the folder of article.tex and its sections. Raises PaperError, naming the file and line, for a
     mistake in a template or a number that is not in the results, and if the article is a draft and must not be one.
     """
-    values = gather(settings, metrics, checks, selection, statistics, descriptions, outcomes, generations, provenance)
+    values = gather(
+        settings,
+        metrics,
+        checks,
+        selection,
+        statistics,
+        descriptions,
+        outcomes,
+        generations,
+        copies,
+        machine,
+        provenance,
+    )
     if values["draft"] and values["paper"].strict:
         first = values["draft"][0]
         raise PaperError(

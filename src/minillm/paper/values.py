@@ -10,10 +10,26 @@ from typing import Any
 
 from minillm.files import read_json
 from minillm.paper.latex import Quantity
-from minillm.paper.outcomes import compare, flattered
-from minillm.results import Metrics
+from minillm.paper.outcomes import Side, compare, flattered, side
+from minillm.results import Metrics, Number
 
 SPLITS = ["train", "validation", "test"]
+# What is measured of texts, which a leaking model writes as honestly as another: token by token.
+OF_TEXTS = (
+    "bleu",
+    "chrf",
+    "written_words",
+    "seq_rep",
+    "distinct",
+    "zipf",
+    "text_variation",
+    "text_divergence",
+    "novelty",
+    "copied_words",
+    "most_copied_words",
+    "extraction",
+    "overlap",
+)
 # What not every model says of itself.
 UNSAID = dict.fromkeys(["layers", "width", "heads", "feed_forward", "dropout"])
 
@@ -42,6 +58,8 @@ def gather(
     descriptions: Sequence[Path],
     outcomes: Sequence[Path],
     generations: Sequence[Path],
+    copies: Sequence[Path],
+    machine: Path,
     provenance: Path,
 ) -> dict[str, Any]:
     """The names that templates know; see paper/README.md for what each holds.
@@ -53,9 +71,9 @@ def gather(
     table, outcome = Metrics(*metrics), read_json(checks)
     seed = f"seed-{settings['seeds'][0]}"
     by_vocabulary = {path.parent.name: read_json(path) for path in statistics}
-    described, trained, written = (
+    described, trained, written, copied = (
         {path.parent.parent.name: read_json(path) for path in paths if path.parent.name == seed}
-        for paths in (descriptions, outcomes, generations)
+        for paths in (descriptions, outcomes, generations, copies)
     )
     models = {}
     for name, model in settings["models"].items():
@@ -70,6 +88,13 @@ def gather(
             training=SimpleNamespace(**trained[name]["training"]) if name in trained else None,
             outcome=SimpleNamespace(**trained[name]) if name in trained else None,
             leaks=name in outcome["leaking"],
+            knows_all=table.get("unknown_rate", name, "test").value == 0,
+            gender=_gender(table, name),
+            behind=_behind(table, settings["marks"], name),
+            repeats=_beside(table, name, ("seq_rep4", "test"), ("seq_rep_human4", "test")),
+            phrases=_beside(table, name, ("novelty4", "test"), ("novelty_human4", "test")),
+            novelty=_beside(table, name, ("novelty8", "test"), ("novelty_human8", "test")),
+            recalls=_beside(table, name, ("extraction_words", "train"), ("extraction_words", "test")),
             flattered=flattered(
                 table.get("parallel_perplexity", name, "test"), table.get("incremental_perplexity", name, "test")
             ),
@@ -82,7 +107,7 @@ def gather(
 
     def metric(name: str, model: str, split: str = "") -> Quantity:
         """A number of a model, struck out if a leak flatters it: what is measured with the text in the input."""
-        flattering = bool(split) and not name.startswith("bleu")
+        flattering = bool(split) and not name.startswith(OF_TEXTS)
         return quantity(name, model, split, struck=flattering and models[model].leaks)
 
     def audit(model: str, name: str) -> Quantity:
@@ -106,7 +131,10 @@ def gather(
         },
         "models": models,
         "metric": metric,
+        "measured": table.has,
         "audit": audit,
+        "flattering": [model for model in models.values() if model.leaks and model.flattered],
+        "machine": _namespace(read_json(machine)),
         "marks": [
             SimpleNamespace(title=title, bits_per_byte=quantity("bits_per_byte", name, "test"))
             for name, title in settings["marks"].items()
@@ -120,12 +148,41 @@ def gather(
             )
             for name in table.models("bits_per_byte_difference", "test")
         ],
-        "bleu": _namespace(settings["bleu"]),
+        "continuations": _namespace(settings["continuations"]),
         "generation": SimpleNamespace(temperature=settings["temperature"]),
-        "generations": {name: _namespace(texts["texts"]) for name, texts in written.items()},
+        "generations": {
+            name: [
+                _namespace({**text, "copied": copy})
+                for text, copy in zip(texts["texts"], copied[name]["printed"], strict=True)
+            ]
+            for name, texts in written.items()
+        },
         "provenance": _provenance(read_json(provenance)),
         "draft": [_namespace(check) for check in outcome["checks"] if not check["passed"]],
     }
+
+
+def _beside(table: Metrics, model: str, own: tuple[str, str], other: tuple[str, str]) -> Side:
+    """On which side of another metric (name, split) of a model one is; `unclear` if one could not be measured."""
+    if table.has(own[0], model, own[1]) and table.has(other[0], model, other[1]):
+        return side(table.get(own[0], model, own[1]), table.get(other[0], model, other[1]))
+    return "unclear"
+
+
+def _gender(table: Metrics, model: str) -> Side | None:
+    """On which side of chance the preference for the masculine lies in pairs of equal length, if there are such."""
+    metric, chance = "gender_preference_same_length", Number(0.5, "", 0.5, 0.5, "", None)
+    return side(table.get(metric, model, "pairs"), chance) if table.has(metric, model, "pairs") else None
+
+
+def _behind(table: Metrics, marks: Mapping[str, str], model: str) -> list[str]:
+    """What needs no network and has fewer bits per byte all the same."""
+    own = table.get("bits_per_byte", model, "test").value
+    return [
+        title
+        for mark, title in marks.items()
+        if table.has("bits_per_byte", mark, "test") and table.get("bits_per_byte", mark, "test").value < own
+    ]
 
 
 def describe_corpus(settings: Mapping[str, Any], selection: Path) -> SimpleNamespace:

@@ -28,7 +28,7 @@ def adopt_model(pretrained: str, causal: bool, weights: Path, description: Path,
     """
     tokenizer = read_tokenizer(pretrained)
     size = vocabulary_size(tokenizer.backend_tokenizer)
-    model = _read_model(pretrained)
+    model = read_model(pretrained)
     rows = model.get_input_embeddings().num_embeddings
     if size > rows:
         raise ValueError(f"{pretrained}: its tokenizer has {size} tokens and the model {rows}: they are of two models")
@@ -46,7 +46,11 @@ def adopt_model(pretrained: str, causal: bool, weights: Path, description: Path,
     save_model(weights, description, config, size, state)
 
 
-def _read_model(pretrained: str) -> Any:
+def read_model(pretrained: str) -> Any:
+    """The causal language model of a folder or of a name on the hub, in fp32.
+
+    Raises ValueError if there is none whose weights are all there, in safetensors.
+    """
     family: Any = transformers.AutoModelForCausalLM
     try:
         model, report = family.from_pretrained(
