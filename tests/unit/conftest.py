@@ -128,6 +128,7 @@ def results(tmp_path: Path) -> dict[str, Any]:
         add("incremental_perplexity", model, 12345.6)
         add("unknown_rate", model, 0.2 if model == "base" else 0.0)
         add("gender_preference_same_length", model, 0.75, split="pairs", low=0.625, high=0.875)
+        add("gender_preference_untrained_same_length", model, 0.5, split="pairs", low=0.4, high=0.6)
         add("latency", model, 3.5, split="", unit="ms", low=3.25, high=4.0)
     add("bits_per_byte_difference", "tramposo", -2.235, low=-2.3, high=-2.2)
     add("bits_per_byte_difference", "tramposo", -2.235, seed="3", low=-2.5, high=-2.1)

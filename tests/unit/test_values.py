@@ -85,7 +85,8 @@ def test_what_a_model_writes_is_held_against_what_people_write(results: dict[str
 def test_the_side_of_gender_pairs_that_is_preferred(results: dict[str, Any]) -> None:
     """From 0.625 to 0.875: above one half. A leaking model has the sentences before it, and its share is struck out."""
     values = gather(**results)
-    assert values["models"]["base"].gender == "above"
+    base = values["models"]["base"]
+    assert (base.gender, base.gender_learnt) == ("above", "above"), "untrained from 0.4 to 0.6"
     assert values["metric"]("gender_preference_same_length", "tramposo", "pairs").struck
     path: Path = results["metrics"][0]
     text = path.read_text(encoding="utf-8")

@@ -90,6 +90,12 @@ def gather(
             leaks=name in outcome["leaking"],
             knows_all=table.get("unknown_rate", name, "test").value == 0,
             gender=_gender(table, name),
+            gender_learnt=_beside(
+                table,
+                name,
+                ("gender_preference_same_length", "pairs"),
+                ("gender_preference_untrained_same_length", "pairs"),
+            ),
             behind=_behind(table, settings["marks"], name),
             repeats=_beside(table, name, ("seq_rep4", "test"), ("seq_rep_human4", "test")),
             phrases=_beside(table, name, ("novelty4", "test"), ("novelty_human4", "test")),
