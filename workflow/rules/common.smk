@@ -254,6 +254,8 @@ def results_of_the_run():
         "causality-verdict",
         "perplexity",
         "bias",
+        "calibration",
+        "gender_pairs",
         "continuations",
         "bleu",
         "bleu-signatures",
@@ -261,12 +263,16 @@ def results_of_the_run():
         "memorisation",
         "copies",
         "cost",
+        "machine",
         "generations",
     ]
     metrics = [
         *(f"{stage}.json" for stage in stages),
         "documents.csv",
         "token_counts.csv",
+        "confidences.parquet",
+        "reliability.csv",
+        "gender_pairs.csv",
     ]
     tables = ["metrics.csv", "cost.csv", "checks.json", "provenance.json"]
     return [
@@ -293,6 +299,15 @@ def results_of_the_run():
                 "results/{run}/metrics/{corpus}/{model}/seed-{seed}/{{file}}"
             ),
             file=metrics,
+        ),
+        *expand(
+            "results/{run}/metrics/{corpus}/{file}.json",
+            run=RUN,
+            corpus=CORPUS,
+            file=[
+                "overlap",
+                *(f"scale-{vocabulary}" for vocabulary in vocabularies_of_the_run()),
+            ],
         ),
         *expand("results/{run}/{file}", run=RUN, file=tables),
         *figures_of_the_run(),
