@@ -4,11 +4,13 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from minillm.corpus.tables import ARTICLES, write_table
 from minillm.evaluation.gates import check_results
-from minillm.evaluation.record import FIELDS
+from minillm.evaluation.overlap import measure_overlap
+from minillm.evaluation.record import FIELDS, read_records
 from minillm.files import read_json, write_csv
 
 HONEST: dict[str, float] = {
@@ -142,6 +144,26 @@ def test_splits_that_share_articles_block(tmp_path: Path, extra: tuple[int, int,
 def test_texts_in_both_splits_are_printed(tmp_path: Path) -> None:
     """Under other page ids, with the clusters that the corpus stage would have seen: only their words tell."""
     assert failed(run(tmp_path, {"overlap_13": 0.03})) == [("little_overlap", "print", "", "")]
+
+
+@pytest.mark.parametrize("copied", [0, 1])
+def test_a_train_article_in_the_test_split_is_found_by_its_words(tmp_path: Path, copied: int) -> None:
+    """One of twelve, with another page id: the share of its runs of 13 words goes the whole way to the gate."""
+    random = np.random.default_rng(0)
+    texts = [" ".join(f"palabra{number}" for number in random.integers(500, size=80)) for _ in range(36)]
+    filler = {field.name: "" if field.type == "string" else 0 for field in ARTICLES}
+    splits = ["train"] * 24 + ["test"] * 12
+    texts[30:30 + copied] = texts[:copied]  # fmt: skip
+    rows = [
+        {**filler, "page_id": n, "cluster": n, "split": split, "text": text}
+        for n, (split, text) in enumerate(zip(splits, texts, strict=True))
+    ]
+    write_table(tmp_path / "texts.parquet", rows, ARTICLES)
+    measure_overlap(tmp_path / "texts.parquet", "c", tmp_path / "overlap.json")
+    (overlap,) = read_records(tmp_path / "overlap.json")
+    assert overlap.value == pytest.approx(copied / 12)
+    expected = [("little_overlap", "print", "", "")] if copied else []
+    assert failed(run(tmp_path, {"overlap_13": overlap.value})) == expected
 
 
 def test_a_vocabulary_that_loses_text_is_printed(tmp_path: Path) -> None:

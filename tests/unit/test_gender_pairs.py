@@ -85,10 +85,9 @@ def test_bits_of_every_sentence(
     assert found["gender_difference"].value == pytest.approx(np.mean(differences))
     assert found["gender_preference"].value == pytest.approx(np.mean(np.array(differences) > 0))
     same = [d for row, d in zip(rows, differences, strict=True) if row["masculine_tokens"] == row["feminine_tokens"]]
-    if same:
-        assert found["gender_difference_same_length"].value == pytest.approx(np.mean(same))
-        assert found["gender_difference_same_length"].n == len(same)
-    assert ("gender_difference_same_length" in found) == bool(same)
+    assert same
+    assert found["gender_difference_same_length"].value == pytest.approx(np.mean(same))
+    assert found["gender_difference_same_length"].n == len(same)
     untrained = [float(row["feminine_untrained_bits"]) - float(row["masculine_untrained_bits"]) for row in rows]
     assert found["gender_difference_untrained"].value == pytest.approx(np.mean(untrained))
     assert untrained != differences
@@ -107,6 +106,7 @@ def test_two_files_aligned_by_line(tmp_path: Path) -> None:
         ({"p.csv": "masculine,femenine\nÉl,Ella\n"}, r"p\.csv: there is no column feminine"),
         ({"m.txt": "Él\nUno\n", "z.txt": "Ella\n"}, r"m\.txt has 2 lines and .*z\.txt 1"),
         ({"p.csv": "masculine,feminine\nIgual,Igual\n"}, "no pair of different sentences"),
+        ({"p.csv": "masculine,feminine\nÉl,Ella\nUno\n"}, r"the pair \('Uno', ''\) has only one side"),
     ],
 )
 def test_files_that_are_no_pairs(tmp_path: Path, files: dict[str, str], message: str) -> None:
@@ -114,6 +114,15 @@ def test_files_that_are_no_pairs(tmp_path: Path, files: dict[str, str], message:
         (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=message):
         read_pairs([tmp_path / name for name in files])
+
+
+def test_a_byte_order_mark_and_another_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("masculine,feminine\nÉl,Ella\n", encoding="utf-8-sig")
+    assert read_pairs([path]) == [("Él", "Ella")]
+    path.write_text("masculine,feminine\nÉl,Ella\n", encoding="latin-1")
+    with pytest.raises(ValueError, match=r"p\.csv is not in UTF-8 .*: save it so"):
+        read_pairs([path])
 
 
 @pytest.mark.shared

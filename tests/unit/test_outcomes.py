@@ -65,4 +65,12 @@ def test_twice_as_good_is_flattered(parallel: float, incremental: float, expecte
 def test_two_numbers_are_apart_if_their_intervals_are(
     own: tuple[float | None, float | None], other: tuple[float | None, float | None], expected: str
 ) -> None:
-    assert side(between(*own), between(*other)) == expected
+    assert side([between(*own)], [between(*other)]) == expected
+    assert side([between(*own)] * 3, [between(*other)] * 3) == expected
+
+
+def test_all_seeds_must_agree() -> None:
+    low, high = between(0.1, 0.2), between(0.7, 0.8)
+    assert side([high, high], [low, low]) == "above"
+    assert side([high, low], [low, high]) == "unclear"
+    assert side([high, between(0.15, 0.3)], [low, low]) == "unclear"

@@ -39,7 +39,7 @@ MARKS = {
     "xz": "compresor xz",
     **{
         f"{mark}-{name}": f"{of_the_mark} ({title})"
-        for mark, of_the_mark in (("unigram", "unigrama"), ("ngram", "4-gramas"))
+        for mark, of_the_mark in (("unigram", "unigrama"), ("ngram", "n-gramas"))
         for name, title in SETTINGS.vocabulary_titles().items()
     },
 }

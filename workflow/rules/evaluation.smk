@@ -72,7 +72,7 @@ rule evaluate_perplexity:
 
 
 rule evaluate_bias:
-    """Compare how often each token is predicted, expected and right."""
+    """Compare how often each token is predicted and expected with how often it occurs."""
     input:
         token_counts="results/{run}/metrics/{corpus}/{model}/seed-{seed}/token_counts.csv",
         code=code("minillm.evaluation.bias"),

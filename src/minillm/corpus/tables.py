@@ -108,9 +108,11 @@ def write_table(path: Path, rows: Iterable[dict[str, Any]], schema: pa.Schema) -
 def read_split(articles: Path, split: str) -> list[str]:
     """The texts of one split, in order of page id.
 
-    Raises ValueError if the split is not one of `SPLITS`.
+    Raises ValueError if the split is not one of `SPLITS`, or has no articles.
     """
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}: one of {', '.join(SPLITS)}")
     table = pq.read_table(articles, columns=["text"], filters=[("split", "=", split)])
+    if not len(table):
+        raise ValueError(f"{articles}: the {split} split has no articles: give more")
     return table.column("text").to_pylist()

@@ -53,6 +53,8 @@ def audit(what: str, stream: TextIO, vocabulary_size: int | None, context: int |
     """
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
+    if what.endswith(".py"):
+        raise ValueError(f"{what}: say which class of the file, as {what}:Class")
     is_class = ".py:" in what
     if is_class:
         model, size = _from_class(what, vocabulary_size or CLASS_VOCABULARY, context or CONTEXT, options)

@@ -1,4 +1,4 @@
-"""Frequency bias: how often each token is predicted against how often it is right.
+"""Frequency bias: how often each token is predicted against how often it occurs.
 
 The mean, the mean absolute value and the variance of the difference of counts are the «bias» of the report this project
 grew from, which does not say which tokens they were taken over; here they are given on four supports, and with and

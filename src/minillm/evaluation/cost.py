@@ -4,6 +4,7 @@ Each stage runs in a process of its own, so that the peak memory is that of this
 weights, one pass and one generated text.
 """
 
+import dataclasses
 import os
 import platform
 import time
@@ -45,6 +46,8 @@ def evaluate_cost(
     """
     place = prepare(threads, device)
     network = load_model(weights, description, place)
+    # No text ends early: all have as many tokens as are timed.
+    network.specials = dataclasses.replace(network.specials, eos=None)
     context, bos = network.context, network.specials.bos
     window_1T = torch.full((1, context), bos, device=place)
     names = {"network": network, "window": window_1T, "generate": generate, "count": GENERATED_TOKENS}

@@ -55,7 +55,7 @@ def evaluate_gender_pairs(
     network, loaded = load_network(weights, description, tokenizer, threads, device)
     sentences = read_pairs(pairs)
     speller = Speller(loaded, read_split(articles, "train"))
-    torch.manual_seed(0)
+    torch.manual_seed(int(seed))
     untrained = build_model(config_from(read_json(description)["config"]), vocabulary_size(loaded))
     untrained = untrained.to(next(network.parameters()).device).eval()
     tokens, bits = sentence_bits(network, loaded, speller, sentences)
@@ -78,14 +78,13 @@ def read_pairs(paths: list[Path]) -> list[tuple[str, str]]:
     Raises ValueError if a column is missing, if the two files have not equally many lines, or if no pair is left.
     """
     if len(paths) == 1:
-        with paths[0].open(encoding="utf-8", newline="") as stream:
-            table = csv.DictReader(stream)
-            if missing := [side for side in SIDES if side not in (table.fieldnames or [])]:
-                raise ValueError(f"{paths[0]}: there is no column {' and no column '.join(missing)}")
-            read = [(row["masculine"], row["feminine"]) for row in table]
+        table = csv.DictReader(_text(paths[0]).splitlines())
+        if missing := [side for side in SIDES if side not in (table.fieldnames or [])]:
+            raise ValueError(f"{paths[0]}: there is no column {' and no column '.join(missing)}")
+        read = [(row["masculine"] or "", row["feminine"] or "") for row in table]
     else:
         # Some sets have annotations behind a tab.
-        lines = [[line.split("\t")[0] for line in path.read_text("utf-8").splitlines()] for path in paths]
+        lines = [[line.split("\t")[0] for line in _text(path).splitlines()] for path in paths]
         if len(lines[0]) != len(lines[1]):
             raise ValueError(
                 f"{paths[0]} has {len(lines[0])} lines and {paths[1]} {len(lines[1])}: line by line they must be pairs"
@@ -93,9 +92,18 @@ def read_pairs(paths: list[Path]) -> list[tuple[str, str]]:
         read = list(zip(*lines, strict=True))
     pairs = [(normalise(masculine), normalise(feminine)) for masculine, feminine in read]
     pairs = [pair for pair in pairs if pair[0] != pair[1]]
+    if half := next((pair for pair in pairs if not all(pair)), None):
+        raise ValueError(f"{paths[0]}: the pair {half} has only one side")
     if not pairs:
         raise ValueError(f"{', '.join(map(str, paths))}: no pair of different sentences is left to measure")
     return pairs
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not in UTF-8 ({error}): save it so") from error
 
 
 def sentence_bits(

@@ -1,8 +1,8 @@
 """Perplexity and its family, from sums that are stored for every article.
 
-The whole test split is measured, and samples of the others. The metrics are defined in `minillm.evaluation.sums`. This
-is the one stage in which a model reads the test split: what else is measured of its predictions there (frequency bias,
-calibration) is computed by other stages from what this one writes.
+The whole test split is measured, and samples of the others. The metrics are defined in `minillm.evaluation.sums`. What
+else is measured of the predictions on the test split (frequency bias, calibration) is computed by other stages from
+what this one writes.
 """
 
 from collections.abc import Sequence

@@ -23,8 +23,16 @@ def compare(differences: Sequence[Number]) -> Outcome:
     return "unclear"
 
 
-def side(own: Number, other: Number) -> Side:
-    """On which side of another number one lies: `unclear` if their intervals touch or one has none."""
+def side(own: Sequence[Number], other: Sequence[Number]) -> Side:
+    """On which side of other numbers one's own lie: with each training seed, and their mean where there are several.
+
+    `unclear` if not all agree, if intervals touch or if one has none.
+    """
+    found = {_side(first, second) for first, second in zip(own, other, strict=True)}
+    return found.pop() if len(found) == 1 else "unclear"
+
+
+def _side(own: Number, other: Number) -> Side:
     if own.low is None or own.high is None or other.low is None or other.high is None:
         return "unclear"
     if own.low > other.high:

@@ -168,17 +168,18 @@ def gather(
     }
 
 
-def _beside(table: Metrics, model: str, own: tuple[str, str], other: tuple[str, str]) -> Side:
-    """On which side of another metric (name, split) of a model one is; `unclear` if one could not be measured."""
+def _beside(table: Metrics, model: str, own: tuple[str, str], other: tuple[str, str]) -> Side | None:
+    """On which side of another metric (name, split) of a model one is; None if one could not be measured."""
     if table.has(own[0], model, own[1]) and table.has(other[0], model, other[1]):
-        return side(table.get(own[0], model, own[1]), table.get(other[0], model, other[1]))
-    return "unclear"
+        return side(table.each(own[0], model, own[1]), table.each(other[0], model, other[1]))
+    return None
 
 
 def _gender(table: Metrics, model: str) -> Side | None:
     """On which side of chance the preference for the masculine lies in pairs of equal length, if there are such."""
     metric, chance = "gender_preference_same_length", Number(0.5, "", 0.5, 0.5, "", None)
-    return side(table.get(metric, model, "pairs"), chance) if table.has(metric, model, "pairs") else None
+    shares = table.each(metric, model, "pairs")
+    return side(shares, [chance] * len(shares)) if shares else None
 
 
 def _behind(table: Metrics, marks: Mapping[str, str], model: str) -> list[str]:
