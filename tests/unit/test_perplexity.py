@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import TEXTS
 
 from minillm.evaluation import record
 from minillm.evaluation.loading import load_network
@@ -17,8 +18,9 @@ from minillm.evaluation.perplexity import evaluate_perplexity, split_records
 from minillm.evaluation.record import Record, read_records
 from minillm.evaluation.spelling import SpellingModel
 from minillm.evaluation.sums import METRICS, text_sizes
+from minillm.files import read_json, sha256, write_json
 from minillm.training.saved import load_model
-from minillm.vocabulary.tokenizer import BOS, EOS, PAD, load_tokenizer
+from minillm.vocabulary.tokenizer import BOS, EOS, PAD, load_tokenizer, train_tokenizer
 
 LN2 = math.log(2)
 SIZES = {"words": 24, "bpe": 280}
@@ -330,3 +332,17 @@ def test_the_same_bytes_twice(evaluate: Callable[..., Path]) -> None:
     names = "perplexity.json", "documents.csv", "counts.csv", "confidences.parquet"
     first = [(evaluate("words") / name).read_bytes() for name in names]
     assert [(evaluate("words") / name).read_bytes() for name in names] == first
+
+
+def test_another_tokenizer_of_the_same_size(
+    toy_corpus: Path, save_tiny: Callable[..., tuple[Path, Path]], tmp_path: Path
+) -> None:
+    weights, description = save_tiny(24)
+    other = tmp_path / "other.json"
+    train_tokenizer(TEXTS["test"], "words", 24).save(str(other))
+    load_network(weights, description, other, threads=1, device="cpu")  # nothing is known of its tokenizer
+    saved = read_json(description)
+    write_json(description, {**saved, "tokenizer": sha256(toy_corpus / "words.json")})
+    load_network(weights, description, toy_corpus / "words.json", threads=1, device="cpu")
+    with pytest.raises(ValueError, match=r"other\.json is not the tokenizer that the model of .* was trained with"):
+        load_network(weights, description, other, threads=1, device="cpu")

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from toy_training import CPU, MINIGPT, QWEN, TRAINING, VOCABULARY, Job, Killed
 
+from minillm.files import read_json, sha256
 from minillm.model.build import build_model
 from minillm.model.config import config_from
 from minillm.training import train_model
@@ -31,6 +32,7 @@ def everything(windows: Windows) -> tuple[torch.Tensor, torch.Tensor]:
 def loss_and_accuracy(job: Job, windows: tuple[torch.Tensor, torch.Tensor]) -> tuple[float, float]:
     """Of the saved model, counted target by target."""
     model = load_model(job.weights, job.folder / "config.json", CPU)
+    assert read_json(job.folder / "config.json")["tokenizer"] == sha256(job.data / "tokenizer.json")
     losses, hits = [], []
     for inputs, targets in zip(*windows, strict=True):
         probabilities = model(inputs[None])[0].double().softmax(-1).numpy()

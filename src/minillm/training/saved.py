@@ -8,16 +8,21 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from minillm.files import read_json, replacing, write_json
+from minillm.files import read_json, replacing, sha256, write_json
 from minillm.model.build import build_model, count_parameters
 from minillm.model.config import ModelConfig, config_from
 from minillm.model.language_model import LanguageModel
 
 
 def save_model(
-    weights: Path, description: Path, config: ModelConfig, vocabulary_size: int, state: dict[str, torch.Tensor]
+    weights: Path,
+    description: Path,
+    config: ModelConfig,
+    vocabulary_size: int,
+    state: dict[str, torch.Tensor],
+    tokenizer: Path | None = None,
 ) -> None:
-    """Write the weights and the description of a model."""
+    """Write the weights and the description of a model; of its tokenizer, where it is a file, the hash."""
     model = build_model(config, vocabulary_size)
     with replacing(weights) as temporary:
         try:
@@ -29,6 +34,7 @@ def save_model(
         {
             "config": dataclasses.asdict(config),
             "vocabulary_size": vocabulary_size,
+            "tokenizer": tokenizer and sha256(tokenizer),
             "parameters": count_parameters(model),
         },
     )

@@ -124,7 +124,7 @@ def train_model(
     # Once more: a run that goes on from a checkpoint of its last step has not written them yet.
     write_csv(history, HISTORY, run.history)
     write_csv(timing, TIMING, run.timing)
-    save_model(weights, description, config, vocabulary_size, run.best)
+    save_model(weights, description, config, vocabulary_size, run.best, tokenizer)
     write_json(
         outcome,
         {
