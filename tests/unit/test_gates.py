@@ -15,6 +15,7 @@ from minillm.files import read_json, write_csv
 
 HONEST: dict[str, float] = {
     "leaks": 0.0,
+    "ways_agree": 1.0,
     "bits_per_byte": 2.0,
     "bits_per_byte_uncharged": 1.5,
     "unknown_rate": 0.1,
@@ -81,6 +82,7 @@ def test_honest_results_pass(tmp_path: Path) -> None:
         "little_overlap",
         "round_trip",
         "causality",
+        "ways_agree",
         "credible_bits_per_byte",
         "perplexity_is_exp_loss",
         "spelling_costs",
@@ -191,6 +193,10 @@ def test_a_number_that_is_missing(tmp_path: Path, metric: str) -> None:
     with pytest.raises(ValueError, match=rf"metrics\.csv has no {metric}[ :]"):
         run(tmp_path, without=metric)
     assert not (tmp_path / "checks.json").exists()
+
+
+def test_kernels_that_do_not_agree_are_printed(tmp_path: Path) -> None:
+    assert failed(run(tmp_path, {"ways_agree": 0.0})) == [("ways_agree", "print", "m", "1")]
 
 
 def test_every_seed_is_checked(tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ def audit_causality(
         "incremental_perplexity": (math.exp(found.incremental), "", tokens),
         "random_token_loss": (found.random_loss, "nat/token", None),
         "random_token_floor": (found.floor, "nat/token", None),
+        "ways_agree": (float(found.ways_agree), "", None),
         "leaks": (float(found.leaks), "", None),
     }
     write_records(

@@ -26,6 +26,7 @@ SENTENCES = {
     "little_overlap": "la partición de prueba comparte con la de entrenamiento demasiadas secuencias de trece palabras",
     "round_trip": "el vocabulario no devuelve el texto que se le da, y los bits por byte no son los de ese texto",
     "causality": "la auditoría de causalidad contradice lo que la configuración dice del modelo",
+    "ways_agree": "las formas de calcular del modelo no dan las mismas salidas",
     "credible_bits_per_byte": (
         "los bits por byte no son creíbles: menos de lo que alcanza un modelo así, o más que contar palabras"
     ),
@@ -102,6 +103,7 @@ def _checks_of_numbers(numbers: Numbers, causal: dict[str, bool], vocabularies: 
             leaks = bool(get("leaks"))
             found = [
                 causality(leaks, is_causal),
+                ways_agree(bool(get("ways_agree"))),
                 *([] if leaks else [credible(get("bits_per_byte"), unigram)]),
                 exponential(get("loss"), get("perplexity")),
                 spelling_costs(get("bits_per_byte"), get("bits_per_byte_uncharged"), get("unknown_rate")),
@@ -145,6 +147,12 @@ def causality(leaks: bool, is_causal: bool) -> Check:
     """The audit finds a leak exactly where the causal mask was left out on purpose."""
     detail = f"the audit says that the model {'sees' if leaks else 'does not see'} the future"
     return Check(name="causality", kind="print", passed=leaks != is_causal, detail=detail)
+
+
+def ways_agree(agree: bool) -> Check:
+    """The kernels of attention that a model can compute with give the same logits."""
+    detail = f"the ways in which the model computes {'agree' if agree else 'give different logits'}"
+    return Check(name="ways_agree", kind="print", passed=agree, detail=detail)
 
 
 def credible(bits_per_byte: float, unigram: float) -> Check:
