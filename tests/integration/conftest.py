@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as for the unit tests, which come later: torch reads it once
+
 MEDIAWIKI = Path(__file__).parents[2] / ".venv/mediawiki/usr/share"
 
 
