@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from test_continuations import articles as one_split
 
 from minillm.corpus.tables import ARTICLES, write_table
 from minillm.evaluation.overlap import measure_overlap
@@ -39,8 +38,6 @@ def test_a_test_split_out_of_train(tmp_path: Path) -> None:
 
 
 def test_articles_that_are_too_short_are_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(
-        ValueError, match=r"some\.parquet has no test article of 13 words: give more or longer articles"
-    ):
-        measure_overlap(one_split(tmp_path, ["a b c"]), "toy", tmp_path / "overlap.json")
+    with pytest.raises(ValueError, match=r"\.parquet has no test article of 13 words: give more or longer articles"):
+        measured(tmp_path, [words(*range(20))], ["a b c"])
     assert not (tmp_path / "overlap.json").exists()

@@ -126,8 +126,12 @@ def test_asked_twice_it_goes_at_once(job: Callable[..., Job], monkeypatch: pytes
         raise AssertionError("it was not interrupted")
 
     monkeypatch.setattr(run.Run, "train_step", asked)
-    with pytest.raises(KeyboardInterrupt):
-        job().run()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            job().run()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("always_checkpoint")
