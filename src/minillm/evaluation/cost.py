@@ -25,7 +25,7 @@ from minillm.training.device import peak_memory, prepare
 from minillm.training.saved import load_model
 
 SECONDS = 1.0  # measured for each time
-FEWEST_RUNS = 10
+FEWEST_RUNS = 5
 GENERATED_TOKENS = 32
 TEXTS_AT_ONCE = 32
 
