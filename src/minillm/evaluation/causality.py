@@ -212,7 +212,6 @@ def largest_change_of_the_past(model: LanguageModel, way: Way, vocabulary_size: 
     """
     device = next(model.parameters()).device
     original_1T, other_1T = random_ids(2, model.context, vocabulary_size, model.specials).to(device).split(1)
-    pad = model.specials.bos if model.specials.pad is None else model.specials.pad
     largest = 0.0
     for length in _lengths(model.context):
         before_RTV = way.logits(original_1T[:, :length]).float()
@@ -220,7 +219,7 @@ def largest_change_of_the_past(model: LanguageModel, way: Way, vocabulary_size: 
         prefixes = {1, length // 2, length - 1, *({2, 7, 31} if full else ())}
         edits = [(prefix, other_1T) for prefix in sorted(prefixes) if prefix < length]
         if full:
-            edits.append((length // 2, torch.full_like(other_1T, pad)))
+            edits.append((length // 2, torch.full_like(other_1T, model.specials.padding)))
         for prefix, tail_1T in edits:
             edited_1T = torch.cat((original_1T[:, :prefix], tail_1T[:, prefix:length]), dim=1)
             after_RTV = way.logits(edited_1T).float()

@@ -53,6 +53,7 @@ def evaluate_perplexity(
     """
     network, loaded = load_network(weights, description, tokenizer, threads, device)
     speller = Speller(loaded, read_split(articles, "train"))
+    unknown_token = -1 if speller.unknown is None else speller.unknown  # -1 is no token
     read = {split: _articles(articles, split, None if split == "test" else sample_articles) for split in SPLITS}
     encoded = {split: loaded.encode_batch(texts, add_special_tokens=False) for split, (_, texts) in read.items()}
     temperature = fit_temperature(network, [encoding.ids for encoding in encoded["validation"]])
@@ -61,7 +62,7 @@ def evaluate_perplexity(
         ids = [encoding.ids for encoding in encoded[split]]
         scores = score_documents(network, ids, temperature)
         flat = np.concatenate([np.asarray(row, dtype=np.int64) for row in ids])
-        unknown = flat == (-1 if speller.unknown is None else speller.unknown)
+        unknown = flat == unknown_token
         columns = {
             "nll": scores.nll,
             "nll_unknown": scores.nll * unknown,
@@ -86,7 +87,7 @@ def evaluate_perplexity(
                 "predicted": np.bincount(scores.predicted, minlength=size),
                 "predicted_on_padding": predictions_on_padding(network, ids, size),
                 "expected": scores.expected,
-                "unknown": np.arange(size) == (-1 if speller.unknown is None else speller.unknown),
+                "unknown": np.arange(size) == unknown_token,
             }
             write_columns(token_counts, {"token": range(size), **counts})
             certain = {name: getattr(scores, name).astype(np.float32) for name in ("confidence", "tempered")}
@@ -120,12 +121,11 @@ def predictions_on_padding(
     """
     specials, context = model.specials, model.context
     device = next(model.parameters()).device
-    padding = specials.bos if specials.pad is None else specials.pad
     rows, last = [], []
     for ids in documents:
         if left := len(ids) % context:
             full = [specials.bos, *ids]
-            rows.append(full[len(ids) - left : len(ids)] + [padding] * (context - left))
+            rows.append(full[len(ids) - left : len(ids)] + [specials.padding] * (context - left))
             last.append(left)
     counts = np.zeros(size, dtype=np.int64)
     at_once = max(1, TOKENS_AT_ONCE // context)

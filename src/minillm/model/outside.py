@@ -122,8 +122,7 @@ class HuggingFaceModel(OutsideModel):
         With padding on the left only the second row is given, without what stands at the padding. Positions count from
         the first token of the text, as transformers does it to generate.
         """
-        pad = self.specials.bos if self.specials.pad is None else self.specials.pad
-        pad_11 = torch.full_like(ids_1T[:, :1], pad)
+        pad_11 = torch.full_like(ids_1T[:, :1], self.specials.padding)
         padded_1T = torch.cat((ids_1T[:, :-1], pad_11) if side == "right" else (pad_11, ids_1T[:, :-1]), dim=1)
         mask_2T = torch.ones_like(ids_1T).repeat(2, 1)
         mask_2T[1, -1 if side == "right" else 0] = 0

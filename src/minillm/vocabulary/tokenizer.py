@@ -30,6 +30,11 @@ class Specials:
     eos: int | None = EOS
 
     @property
+    def padding(self) -> int:
+        """What fills a row up: [PAD], or else what a text is read after."""
+        return self.bos if self.pad is None else self.pad
+
+    @property
     def ids(self) -> set[int]:
         """All of them."""
         return {id_ for id_ in (self.pad, self.unk, self.bos, self.eos) if id_ is not None}
