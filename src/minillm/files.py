@@ -39,6 +39,14 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
+def read_utf8(path: Path) -> str:
+    """The text of a file that a person gave, without a byte order mark."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 ({error}): save it with that encoding") from error
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON that a person can read; NaN and infinities are refused (they are not JSON)."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False) + "\n")

@@ -16,11 +16,15 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from minillm.corpus.config import Fetch, Selection, check_address, check_contact
-from minillm.model.config import MiniGPTConfig, ModuleConfig, QwenConfig
+from minillm.model.config import MiniGPTConfig, ModuleConfig, QwenConfig, export_obstacle
+from minillm.studies.config import Finetuning, Lora
 from minillm.training.config import TrainingConfig
 
 # Names become parts of paths.
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+UNCLEANED = ("lines", "book", "phrase")  # sources of small corpora
 
 
 class _Strict(BaseModel):
@@ -38,6 +42,9 @@ class Run(_Strict):
     """The models, among `models`; the first is the one that the others are compared with."""
     seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[1], min_length=1)
     """Training seeds; with several, the article shows means and intervals over seeds."""
+    studies: list[Literal["hello_world", "proverbs", "shakespeare", "sentiment", "inside"]] = []
+    """The small studies, in this order in the article's appendix; one whose data is not there is left out, and the
+    article says so."""
 
 
 class DataSet(_Strict):
@@ -63,12 +70,13 @@ class DataSet(_Strict):
 class Corpus(_Strict):
     """Where articles come from and which are kept."""
 
-    source: Literal["dump", "wikitext", "texts", "api"]
+    source: Literal["dump", "wikitext", "texts", "api", "lines", "book", "phrase"]
     """`dump`: a MediaWiki XML export. `wikitext`: a folder of wikitext files, one a page. `texts`: plain text. `api`: a
-    wiki, from which articles are downloaded."""
+    wiki, from which articles are downloaded. Only for studies, and neither cleaned nor selected: `lines`, a text file
+    with a document a line; `book`, a text file with one text; `phrase`, one that is repeated."""
     path: str | None = None
     """The export (.xml, .xml.bz2, .xml.gz, .xml.xz), the folder of .wiki files, or the folder of .txt, .md, .jsonl and
-    .parquet files or one of these."""
+    .parquet files or one of these; the text file of `lines` or `book`."""
     dataset: Name | None = None
     """One of `datasets`, in place of `path`."""
     index: str | None = None
@@ -81,6 +89,10 @@ class Corpus(_Strict):
     """Of source `api`: the address of the folder of api.php, such as https://es.wikipedia.org/w/."""
     fetch: Fetch = Fetch()
     """What is downloaded from the wiki."""
+    phrase: str = ""
+    """Of source `phrase`: what the texts say again and again."""
+    texts: int = Field(default=80, ge=3)
+    """Of source `phrase`: how many there are."""
     language: str = "es"
     """ISO 639-1 code: the language that articles must have, and the wiki's templates and namespaces."""
     dropped_sections: list[str] | None = None
@@ -102,8 +114,9 @@ class Vocabulary(_Strict):
 
     title: str
     """How the article calls its tokens, in the plural."""
-    kind: Literal["words", "bpe"]
-    """`words`: the most frequent words and [UNK]. `bpe`: byte-level byte-pair encoding, without unknown text."""
+    kind: Literal["words", "bpe", "characters"]
+    """`words`: the most frequent words and [UNK]. `bpe`: byte-level byte-pair encoding, without unknown text.
+    `characters`: the most frequent characters and [UNK]."""
     size: int = Field(ge=260)
     """Tokens at most, the four special ones included."""
 
@@ -190,22 +203,97 @@ class Generation(_Strict):
     """Of the sampling."""
 
 
-class Evaluation(_Strict):
-    """How models are measured."""
+class Measured(_Strict):
+    """How much of a corpus its models are measured on."""
 
-    threads: int = Field(default=1, ge=1)
-    """Computing threads of a CPU."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """`auto` takes a GPU where there is one. Always in fp32."""
     sample_articles: int = Field(default=50, ge=1)
     """Articles of the train and of the validation split that are measured; of the test split always all."""
     continuations: Continuations = Continuations()
     """Articles that are continued."""
     generation: Generation
     """Texts that are printed."""
+
+
+class Evaluation(Measured):
+    """How models are measured; threads and device also hold for the studies."""
+
+    threads: int = Field(default=1, ge=1)
+    """Computing threads of a CPU."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """`auto` takes a GPU where there is one. Always in fp32."""
     gender_pairs: list[str] = Field(min_length=1, max_length=2)
     """Sentences that differ in gender alone: a CSV file with the columns masculine and feminine, or two files that are
     aligned by line, the masculine one first."""
+
+
+class TextStudy(Measured):
+    """A small language model on a corpus of its own, trained and measured like the others."""
+
+    corpus: Name
+    """One of `corpora`, of source `lines`, `book` or `phrase`."""
+    models: list[Name] = Field(min_length=1)
+    """Among `models`."""
+
+
+class Sentiment(_Strict):
+    """A language model that learns to tell the sentiment of messages."""
+
+    pretrained: str = Field(default="improved", min_length=1)
+    """What is fine-tuned: one of `models`, of the run's first seed, or a folder that save_pretrained wrote, from the
+    project's folder, or a name on the hub."""
+    data: list[Annotated[str, Field(min_length=1)]] = Field(
+        default=["data/sample/messages.csv"], min_length=1, max_length=2
+    )
+    """A CSV file, of which a part is kept for the test; two, the messages to train on first; or a data set of Hugging
+    Face's, as its name on the hub or a folder."""
+    synthetic: bool = False
+    """Whether a language model wrote the messages; the article then says so."""
+    text_column: str = "text"
+    """Of the messages."""
+    label_column: str = "label"
+    """Of their sentiment: 0, 1, 2 or negative, neutral, positive, in English or Spanish."""
+    train: int = Field(default=3000, ge=1)
+    """Messages to train on at most; a fifth of them is the validation part."""
+    test: int = Field(default=2000, ge=1)
+    """Messages of the test at most."""
+    seed: int = Field(default=1, ge=0)
+    """Which messages go to which part."""
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[1, 2, 3], min_length=1)
+    """Seeds of the fine-tuning; the model of the first is kept."""
+    training: Finetuning = Finetuning()
+    """How it learns."""
+    lora: Lora | None = None
+    """Low-rank adaptation, with the package peft; null trains all weights."""
+
+
+class Inside(_Strict):
+    """A look inside the run's causal models of the families minigpt and qwen, of the first seed."""
+
+    prompt: str = Field(default="Durante la Edad Media, la ciudad", pattern=r"\S")
+    """What is continued, and what attention is drawn on, up to 12 tokens."""
+    temperatures: list[Annotated[float, Field(ge=0)]] = Field(default=[0, 0.5, 1, 1.5], min_length=1)
+    """At which the prompt is continued; 0 takes the most probable token."""
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[1, 2, 3], min_length=1)
+    """Of the sampling."""
+    max_tokens: int = Field(default=24, ge=1)
+    """Length of a continuation."""
+    words: int = Field(default=200, ge=10)
+    """The most frequent words, whose embeddings are drawn."""
+
+
+class Studies(_Strict):
+    """The small studies; which of them run is in `run.studies`."""
+
+    hello_world: TextStudy
+    """A repetitive text, learnt by heart with and without a mask."""
+    proverbs: TextStudy
+    """Spanish proverbs, with a look at every parameter."""
+    shakespeare: TextStudy
+    """Tiny Shakespeare, by characters."""
+    sentiment: Sentiment
+    """Fine-tuning."""
+    inside: Inside
+    """Positions, attention, embeddings, temperature, architecture."""
 
 
 class Author(_Strict):
@@ -246,6 +334,7 @@ class Settings(_Strict):
     vocabularies: dict[Name, Vocabulary]
     models: dict[Name, Model]
     evaluation: Evaluation
+    studies: Studies
     paper: Paper
 
     @model_validator(mode="after")
@@ -271,14 +360,11 @@ class Settings(_Strict):
         for name, model in self.models.items():
             problems += [f"models.{name}: {problem}" for problem in _model_problems(name, model, self.vocabularies)]
         for name, corpus in self.corpora.items():
-            shares = corpus.select.shares
-            if set(shares) != {"train", "validation", "test"} or abs(sum(shares.values()) - 1) > 1e-9:
-                problems.append(f"corpora.{name}.select.shares: train, validation and test must sum to 1")
-            if corpus.path and corpus.dataset:
-                problems.append(f"corpora.{name}: path and dataset exclude each other; give one of them")
-            problems += [f"corpora.{name}.{problem}" for problem in _download_problems(corpus)]
             if name in ("sample", "downloads"):
                 problems.append(f"corpora.{name}: data/{name}/ is the project's own; give the corpus another name")
+            problems += [f"corpora.{name}{problem}" for problem in _corpus_problems(corpus)]
+        problems += _study_problems(self)
+        problems += [f"studies.sentiment.{problem}" for problem in _sentiment_problems(self)]
         if self.contact is not None:
             problems += _found_by(check_contact, self.contact, "contact")
         if self.run.corpus in self.corpora:
@@ -309,6 +395,15 @@ class Settings(_Strict):
         family = next(family for family in (MiniGPTConfig, QwenConfig, ModuleConfig) if isinstance(chosen, family))
         return {field.name: getattr(chosen, field.name) for field in dataclasses.fields(family)}
 
+    def text_studies(self) -> dict[str, TextStudy]:
+        """The studies that train models on a corpus of their own, by name."""
+        return {name: study for name, study in self.studies if isinstance(study, TextStudy)}
+
+    def measured(self, corpus: str) -> Measured:
+        """How much is measured of the models of a corpus."""
+        of_studies = {study.corpus: study for study in self.text_studies().values()}
+        return of_studies.get(corpus, self.evaluation)
+
     def pretrained(self) -> dict[str, PretrainedModel]:
         """The models that are not trained, by name."""
         return {name: model for name, model in self.models.items() if isinstance(model, PretrainedModel)}
@@ -336,15 +431,87 @@ def _model_problems(name: str, model: Model, vocabularies: Mapping[str, Vocabula
     return []
 
 
-def _download_problems(corpus: Corpus) -> list[str]:
-    """What is wrong with the settings of a download, each with its key."""
+def _study_problems(settings: "Settings") -> list[str]:
+    """What is wrong with the studies that train models on a corpus of their own."""
+    problems = []
+    taken = {settings.run.corpus: "run.corpus"}
+    for name, study in settings.text_studies().items():
+        place = f"studies.{name}"
+        source = settings.corpora[study.corpus].source if study.corpus in settings.corpora else None
+        if source is None:
+            problems.append(
+                f"{place}.corpus: {study.corpus!r} is not defined{_nearest(study.corpus, settings.corpora)}"
+            )
+        elif source not in UNCLEANED:
+            problems.append(
+                f"{place}.corpus: {study.corpus} has the source {source}; a study takes {', '.join(UNCLEANED)}"
+            )
+        if study.corpus in taken:
+            problems.append(f"{place}.corpus: {study.corpus} is that of {taken[study.corpus]} already")
+        taken[study.corpus] = place
+        for model in study.models:
+            if model not in settings.models:
+                problems.append(f"{place}.models: {model!r} is not defined{_nearest(model, settings.models)}")
+            elif model in settings.run.models or model in settings.pretrained():
+                problems.append(f"{place}.models: {model} must be a model of its own, trained and not among run.models")
+    drawn = settings.studies.proverbs.models[0]
+    if drawn in settings.models and not _can_be_drawn(settings.models[drawn]):
+        problems.append(
+            f"models.{drawn}: its weights are drawn by epoch, which takes the architecture minigpt and of its training "
+            "counted_in: epochs, snapshots: true, an integer evaluate_every and no patience"
+        )
+    if settings.run.corpus in settings.corpora and settings.corpora[settings.run.corpus].source in UNCLEANED:
+        problems.append(f"run.corpus: {settings.run.corpus} is neither cleaned nor selected and is for a study only")
+    return problems
+
+
+def _sentiment_problems(settings: "Settings") -> list[str]:
+    """What is wrong with the settings of the sentiment study, each with its key."""
+    study, problems = settings.studies.sentiment, []
+    model = settings.models.get(study.pretrained)
+    if isinstance(model, MiniGPTModel | QwenModel | ModuleModel) and (obstacle := export_obstacle(model)):
+        problems.append(f"pretrained: {study.pretrained} will not do ({obstacle}); name another model")
+    if len(study.data) == 2 and not all(name.endswith(".csv") for name in study.data):
+        problems.append(f"data: two of them must be .csv files, train and test; found {study.data}")
+    if len(set(study.seeds)) < len(study.seeds):
+        problems.append(f"seeds: {study.seeds} names one twice")
+    if study.training.batch_size % study.training.micro_batches:
+        problems.append(
+            f"training.micro_batches: batch_size {study.training.batch_size} cannot be divided by "
+            f"{study.training.micro_batches}"
+        )
+    return problems
+
+
+def _can_be_drawn(model: Model) -> bool:
+    """Whether there is a picture of the model's weights for each of so many epochs."""
+    return (
+        isinstance(model, MiniGPTModel)
+        and (model.training.counted_in, model.training.snapshots, model.training.patience) == ("epochs", True, None)
+        and isinstance(model.training.evaluate_every, int)
+    )
+
+
+def _corpus_problems(corpus: Corpus) -> list[str]:
+    """What is wrong with the settings of a corpus, each with its key."""
+    problems = []
+    shares = corpus.select.shares
+    if set(shares) != {"train", "validation", "test"} or abs(sum(shares.values()) - 1) > 1e-9:
+        problems.append(".select.shares: train, validation and test must sum to 1")
+    if corpus.path and corpus.dataset:
+        problems.append(": path and dataset exclude each other; give one of them")
+    if corpus.source in ("lines", "book") and not (corpus.path or corpus.dataset):
+        problems.append(".path: missing; give the text file or, in its place, a dataset")
+    if corpus.source == "phrase" and not corpus.phrase.strip():
+        problems.append(".phrase: missing; give the words to repeat")
     named = [key for key in ("category", "titles", "lock") if getattr(corpus.fetch, key) is not None]
-    problems = [f"fetch: {' and '.join(named)} exclude each other; give one of them"] if len(named) > 1 else []
+    if len(named) > 1:
+        problems.append(f".fetch: {' and '.join(named)} exclude each other; give one of them")
     if corpus.source != "api":
         return problems
     if corpus.wiki is None:
-        return [*problems, "wiki: missing; give the folder of api.php, such as https://es.wikipedia.org/w/"]
-    return problems + _found_by(check_address, corpus.wiki, "wiki")
+        return [*problems, ".wiki: missing; give the folder of api.php, such as https://es.wikipedia.org/w/"]
+    return problems + _found_by(check_address, corpus.wiki, ".wiki")
 
 
 def _found_by(check: Callable[[str], None], value: str, key: str) -> list[str]:

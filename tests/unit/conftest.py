@@ -175,7 +175,16 @@ def results(tmp_path: Path) -> dict[str, Any]:
         "marks": {"xz": "Compresor xz", "unigram-otras": "Otro", "unigram-palabras": "Unigrama (palabras)"},
         "continuations": {"prompts": 40},
         "temperature": 0.8,
+        "left_out": {"shakespeare": "falta su texto"},
     }
+    study = folder / "hello_world" / "study.json"
+    write_json(study, {"models": ["honrado", "con fuga"], "reported": {"10": 1.2}})
+    numbers = [
+        {"metric": "loss", "model": "honrado", "value": 1.5, "split": "test", "seed": "1", "low": 1.4, "high": 1.6},
+        {"metric": "loss", "model": "con fuga", "value": 0.1, "split": "test", "seed": "1"},
+        {"metric": "leaks", "model": "con fuga", "value": 1.0, "split": "test", "seed": "1"},
+    ]
+    write_csv(folder / "studies.csv", FIELDS, numbers)
     return {
         "settings": settings,
         "metrics": [folder / "metrics.csv", folder / "cost.csv"],
@@ -184,5 +193,7 @@ def results(tmp_path: Path) -> dict[str, Any]:
         "statistics": [statistics],
         "machine": machine,
         "provenance": provenance,
+        "studies": [study],
+        "study_metrics": [folder / "studies.csv"],
         **paths,
     }

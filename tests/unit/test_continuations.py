@@ -47,7 +47,7 @@ def test_articles_are_evenly_spaced(tmp_path: Path, prompts: int, expected: list
 @pytest.mark.parametrize("split", ["test", "train"])
 def test_articles_that_are_too_short_are_one_clear_error(tmp_path: Path, split: str) -> None:
     path = articles(tmp_path, ["a b c d e", "a b c d"], split)
-    message = rf"two {split} articles of at least 5 words, and .*some\.parquet has 1: lower evaluation\.continuations"
+    message = rf"two {split} articles of at least 5 words, and .*some\.parquet has 1: lower prompt_words"
     with pytest.raises(ValueError, match=message):
         beginnings(path, split, 4, 1, 2)
 

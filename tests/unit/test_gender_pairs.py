@@ -121,7 +121,7 @@ def test_a_byte_order_mark_and_another_encoding(tmp_path: Path) -> None:
     path.write_text("masculine,feminine\nÉl,Ella\n", encoding="utf-8-sig")
     assert read_pairs([path]) == [("Él", "Ella")]
     path.write_text("masculine,feminine\nÉl,Ella\n", encoding="latin-1")
-    with pytest.raises(ValueError, match=r"p\.csv is not in UTF-8 .*: save it so"):
+    with pytest.raises(ValueError, match=r"p\.csv is not UTF-8 .*: save it"):
         read_pairs([path])
 
 

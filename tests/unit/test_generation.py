@@ -11,7 +11,7 @@ import torch
 from scipy import stats
 
 from minillm.evaluation import generation
-from minillm.evaluation.generation import generate, generate_texts
+from minillm.evaluation.generation import Sampling, _choose, distribution, generate, generate_texts, steps
 from minillm.files import read_json
 from minillm.model.attention import Cache
 from minillm.model.build import build_model
@@ -220,3 +220,111 @@ def test_a_prompt_is_read_without_its_neighbours_tokens() -> None:
     """The long prompt goes on being read while the short one is continued, and neither ends the other."""
     model = path_model({5: EOS, 6: 7, 7: 8, 8: EOS, 9: 10, 10: EOS})
     assert generate(model, [[5], [5, 5, 5, 6], [9]], 4) == [[], [7, 8], [10]]
+
+
+# How a token is chosen
+
+KNOWN = torch.tensor([[0.15, 0.5, 0.05, 0.3]], dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("way", "expected"),
+    [
+        ({"temperature": 1.0}, [0.15, 0.5, 0.05, 0.3]),
+        ({"temperature": 0.5}, [0.0225 / 0.365, 0.25 / 0.365, 0.0025 / 0.365, 0.09 / 0.365]),
+        ({"temperature": 1.0, "top_k": 1}, [0, 1, 0, 0]),
+        ({"temperature": 1.0, "top_k": 2}, [0, 0.625, 0, 0.375]),
+        ({"temperature": 1.0, "top_k": 9}, [0.15, 0.5, 0.05, 0.3]),
+        ({"temperature": 1.0, "top_p": 0.1}, [0, 1, 0, 0]),
+        ({"temperature": 1.0, "top_p": 0.79}, [0, 0.625, 0, 0.375]),
+        ({"temperature": 1.0, "top_p": 0.81}, [0.15 / 0.95, 0.5 / 0.95, 0, 0.3 / 0.95]),
+        # Of the three that are left, two have 0.8 / 0.95 = 0.842 of the probability.
+        ({"temperature": 1.0, "top_k": 3, "top_p": 0.84}, [0, 0.625, 0, 0.375]),
+        # Colder, the first has 0.25 / 0.365 = 0.685 of it.
+        ({"temperature": 0.5, "top_p": 0.68}, [0, 1, 0, 0]),
+    ],
+)
+def test_what_a_token_is_drawn_from(way: dict[str, float], expected: list[float]) -> None:
+    found = distribution(KNOWN.log() + 3, Sampling(**way))[0].tolist()  # type: ignore[arg-type]
+    assert found == pytest.approx(expected, abs=1e-12)
+    assert [value == 0 for value in found] == [value == 0 for value in expected]
+
+
+def test_of_equally_probable_tokens_the_first_ones_are_kept() -> None:
+    found = distribution(torch.zeros(1, 40), Sampling(temperature=1.0, top_k=3))[0]
+    assert found.nonzero().flatten().tolist() == [0, 1, 2]
+
+
+def test_no_draw_takes_what_has_no_probability() -> None:
+    """Not even the highest, where the sum of the others is rounded below 1."""
+    logits_BV = torch.full((200, 30), -torch.inf)
+    logits_BV[:, 5:20] = torch.randn(200, 15, generator=torch.manual_seed(0))
+    for draw in (0.0, 1 - 2**-53):
+        chosen = _choose(logits_BV, Sampling(temperature=0.7), np.full(200, draw))
+        assert set(chosen.tolist()) <= set(range(5, 20))
+    sums = distribution(logits_BV, Sampling(temperature=0.7)).cumsum(-1)[:, -1]
+    assert (sums < 1 - 2**-53).any(), "otherwise the test shows nothing"
+
+
+@pytest.mark.parametrize(
+    ("way", "message"),
+    [
+        ({"temperature": -0.1}, "temperature -0.1: give 0"),
+        ({"temperature": float("nan")}, "temperature nan: give 0"),
+        ({"temperature": float("inf")}, "temperature inf: give 0"),
+        ({"top_k": 0}, "top-k 0: give how many tokens to draw from, 1 or more"),
+        ({"top_p": 0.0}, "top-p 0: give a share"),
+        ({"top_p": 1.1}, r"top-p 1\.1: give a share"),
+    ],
+)
+def test_a_way_out_of_range(way: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Sampling(**way)  # type: ignore[arg-type]
+
+
+# Step by step
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.9])
+@pytest.mark.parametrize("architecture", ["minigpt", "qwen"])
+def test_steps_are_those_of_the_text(architecture: str, temperature: float) -> None:
+    """The token of each, the text up to there, and the logits that the model gives for it, computed anew."""
+    model, prompt = real_model(architecture), [5, 6, 7]
+    (text,) = generate(model, [prompt], 20, temperature, seed=3)
+    grown: list[int] = []
+    for number, step in enumerate(steps(model, prompt, 20, Sampling(temperature=temperature), seed=3)):
+        assert number == len(grown), "[EOS] is the last step"
+        with torch.no_grad():
+            expected_V = model(torch.tensor([[BOS, *prompt, *grown][-6:]]))[0, -1]
+        assert torch.allclose(step.logits_V[EOS:], expected_V[EOS:], atol=1e-5)
+        assert step.logits_V[[PAD, UNK, BOS]].tolist() == [-float("inf")] * 3
+        if step.token != EOS:
+            grown.append(step.token)
+        assert (step.text, step.ids) == (0, grown)
+    assert grown == text
+
+
+def test_the_end_is_a_step_too() -> None:
+    found = [(step.token, list(step.ids)) for step in steps(path_model({5: 6, 6: EOS}), [5], 9, Sampling(), seed=0)]
+    assert found == [(6, [6]), (EOS, [6])]
+
+
+def test_of_one_candidate_any_seed_takes_it() -> None:
+    model = real_model()
+    greedy = generate(model, [[5, 6]], 20)
+    for seed in range(3):
+        *_, last = steps(model, [5, 6], 20, Sampling(temperature=2.0, top_k=1), seed)
+        assert last.ids == greedy[0]
+    *_, last = steps(model, [5, 6], 20, Sampling(temperature=2.0), seed=0)
+    assert last.ids != greedy[0]
+
+
+def test_only_the_nucleus_is_drawn() -> None:
+    """Tokens 4 to 7 have 0.4, 0.3, 0.2 and 0.1 of the probability: 0.75 of it are the first three, 4 : 3 : 2."""
+    table = torch.full((VOCABULARY, VOCABULARY), -torch.inf)
+    table[:, 4:8] = torch.tensor([0.4, 0.3, 0.2, 0.1]).log()
+    way = Sampling(temperature=1.0, top_p=0.75)
+    counts = Counter(step.token for step in steps(Known(table), [5], 4500, way, seed=1))
+    assert set(counts) == {4, 5, 6}
+    observed, expected = [counts[token] for token in (4, 5, 6)], [2000, 1500, 1000]
+    assert stats.chisquare(observed, expected).pvalue > 1e-3

@@ -19,12 +19,13 @@ from minillm.evaluation.score import score_documents
 from minillm.files import read_json
 from minillm.model.build import build_model
 from minillm.model.config import ModuleConfig, config_from
-from minillm.training.adopt_model import adopt_model
+from minillm.model.outside import HuggingFaceModel
+from minillm.training.adopt_model import adopt_model, read_pretrained
 from minillm.training.config import TrainingConfig
 from minillm.training.optimizer import build_optimizers
 from minillm.training.saved import load_model, save_model
 from minillm.vocabulary.adopt_vocabulary import adopt_vocabulary
-from minillm.vocabulary.tokenizer import decode, load_tokenizer, unknown_id, vocabulary_size
+from minillm.vocabulary.tokenizer import Specials, decode, load_tokenizer, unknown_id, vocabulary_size
 
 CPU = torch.device("cpu")
 END = "<|endoftext|>"
@@ -96,10 +97,11 @@ def folder(toy_corpus: Path, tmp_path: Path) -> Callable[..., Path]:
     return save
 
 
-def adopted(pretrained: Path | str, **more: Any) -> tuple[Path, Path]:
-    """The files that the stage writes."""
+def adopted(pretrained: Path | str, tokenizer: Path | None = None, **more: Any) -> tuple[Path, Path]:
+    """The files that the stage writes; the run's vocabulary is the folder's own if no other is given."""
+    vocabulary = tokenizer or Path(pretrained) / "tokenizer.json"
     weights, description = Path("out/model.safetensors"), Path("out/config.json")
-    adopt_model(str(pretrained), causal=True, weights=weights, description=description, **more)
+    adopt_model(str(pretrained), True, vocabulary, weights, description, **more)
     return weights, description
 
 
@@ -140,6 +142,14 @@ def test_another_context(folder: Callable[..., Path]) -> None:
         adopted(place, context=25)
 
 
+def test_a_context_that_the_model_does_not_say(folder: Callable[..., Path]) -> None:
+    place = folder(transformers.BloomConfig(hidden_size=16, n_layer=1, n_head=2, vocab_size=SIZE))
+    with pytest.raises(ValueError, match="does not say how many tokens it sees at once; give its context"):
+        adopted(place)
+    assert read_pretrained(str(place), unlimited=70)[1].context == 70
+    assert read_pretrained(str(folder(GPT2)), unlimited=70)[1].context == 24
+
+
 def test_texts_are_read_after_its_own_token_and_end_with_it(folder: Callable[..., Path]) -> None:
     """GPT-2 has one special token for everything: it begins a text, and whoever generates it has ended."""
     model = load_model(*adopted(folder(GPT2)), CPU)
@@ -153,6 +163,94 @@ def test_texts_are_read_after_its_own_token_and_end_with_it(folder: Callable[...
         network.ln_f.weight.zero_()
         network.ln_f.bias.copy_(network.wte.weight[0])
     assert generate(model, [ids], 5) == [[]]
+
+
+SHAPE: dict[str, Any] = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+    "max_position_embeddings": 24,
+    "vocab_size": 60,
+    "pad_token_id": None,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+}
+
+
+def random_model(config: Any) -> HuggingFaceModel:
+    """A model of transformers with random weights, under the project's interface."""
+    torch.manual_seed(0)
+    inner = transformers.AutoModelForCausalLM.from_config(config).eval()
+    for parameter in inner.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    inner.config.use_cache = False
+    model = HuggingFaceModel(inner, config.model_type, config.vocab_size, config.vocab_size, 24)
+    model.specials = Specials(pad=None, unk=None, bos=0, eos=0)
+    return model
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        GPT2,
+        QWEN3,
+        transformers.LlamaConfig(**SHAPE),
+        transformers.MistralConfig(**SHAPE, num_key_value_heads=1, sliding_window=5),
+        transformers.BertConfig(**{**SHAPE, "pad_token_id": 0}, is_decoder=True),
+        transformers.BloomConfig(hidden_size=16, n_layer=2, n_head=2, vocab_size=60),
+    ],
+    ids=lambda config: config.model_type,
+)
+@torch.no_grad()
+def test_what_was_read_is_remembered(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logits and texts are those of a model that reads all of it each time, also when texts of a batch have ended."""
+    model = random_model(config)
+    ids = torch.randint(1, 60, (3, 20), generator=torch.manual_seed(1))
+    whole = model(ids)
+    cache = model.new_cache()
+    assert cache is not None
+    assert torch.allclose(model(ids[:, :7], cache=cache), whole[:, :7], atol=1e-5)
+    for place in range(7, 20):
+        assert cache.length == place
+        if place == 12:
+            cache.keep([0, 2])
+            ids, whole = ids[[0, 2]], whole[[0, 2]]
+        found = model(ids[:, place : place + 1], last_only=True, cache=cache)
+        assert torch.allclose(found[:, 0], whole[:, place], atol=1e-5)
+
+    lengths: list[int] = []
+    model.inner.get_input_embeddings().register_forward_pre_hook(lambda _, args: lengths.append(args[0].shape[1]))
+    prompts = [[5, 6, 7], [8], [9] * 12, [4, 3]]
+
+    def texts() -> list[list[int]]:
+        return [
+            text
+            for heat in (0.0, 1.0)
+            for text in generate(model, prompts, 30, heat, enough=lambda ids: sum(ids) % 17 == 0)
+        ]
+
+    remembered = texts()
+    assert set(lengths) <= {1, 2, 24}, "[BOS] and the shortest prompt, then token by token until the window moves"
+    monkeypatch.setattr(HuggingFaceModel, "new_cache", lambda _: None)
+    assert texts() == remembered
+    assert len({len(text) for text in remembered}) > 1
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        transformers.BertConfig(**{**SHAPE, "pad_token_id": 0}, is_decoder=False),
+        transformers.MambaConfig(hidden_size=16, num_hidden_layers=2, vocab_size=60, state_size=4),
+    ],
+    ids=["sees the future", "has another memory"],
+)
+def test_who_cannot_use_a_cache_goes_without(config: Any) -> None:
+    model = random_model(config)
+    assert model.new_cache() is None
+    (text,) = generate(model, [[5, 6]], 5)
+    with torch.no_grad():
+        assert text[0] == model(torch.tensor([[0, 5, 6]]))[0, -1].argmax()
 
 
 @pytest.mark.parametrize(
@@ -232,7 +330,8 @@ def test_what_a_vocabulary_cannot_write_is_paid_for(toy_corpus: Path, folder: Ca
     adopt_vocabulary(articles, str(place), Path("tokenizer.json"), Path("statistics.json"))
     unknown = read_json(Path("statistics.json"))["splits"]
     assert unknown["test"]["unknown"] == sum(text.count("ñ") for text in read_split(articles, "test")) > 0
-    weights, description = adopted(place)
+    weights, description = adopted(place, Path("tokenizer.json"))
+    assert Path("out/tokenizer.json").read_bytes() == Path("tokenizer.json").read_bytes()
     evaluate_perplexity(
         weights,
         description,

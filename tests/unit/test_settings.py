@@ -180,7 +180,7 @@ def test_an_unknown_key_of_a_model_is_told_of_its_copies_too() -> None:
 
 def test_an_unknown_key_like_no_other_lists_the_known() -> None:
     (line,) = refusal(at("run.zzz", 1))
-    assert line == "run.zzz: unknown key (known: corpus, models, name, seeds)"
+    assert line == "run.zzz: unknown key (known: corpus, models, name, seeds, studies)"
 
 
 def test_every_bad_key_is_named_at_once() -> None:
@@ -199,7 +199,8 @@ def test_every_bad_key_is_named_at_once() -> None:
         (
             "corpora.encyclopedia.source",
             "wiki",
-            "corpora.encyclopedia.source: should be 'dump', 'wikitext', 'texts' or 'api'; found 'wiki'",
+            "corpora.encyclopedia.source: should be 'dump', 'wikitext', 'texts', 'api', 'lines', 'book' or "
+            "'phrase'; found",
         ),
         ("corpora.encyclopedia.select", "all", "corpora.encyclopedia.select: should be a dictionary"),
         (
@@ -283,7 +284,8 @@ def test_models_of_others() -> None:
     settings = load_settings(config)
     assert list(settings.pretrained()) == ["mine"]
     assert (settings.vocabulary_of("mine"), settings.vocabulary_of("other")) == ("mine", "bpe")
-    assert settings.vocabulary_titles() == {"words": "palabras", "bpe": "subpalabras", "mine": "piezas de Mío"}
+    own = {"words": "palabras", "bpe": "subpalabras", "characters": "caracteres"}
+    assert settings.vocabulary_titles() == {**own, "mine": "piezas de Mío"}
     assert settings.network("small") == {
         "architecture": "module",
         "module": "redes/mia.py:Red",
@@ -410,7 +412,8 @@ def test_a_contact_is_an_address_and_a_download_reads_no_dump() -> None:
 
 def test_an_unknown_model_in_the_run() -> None:
     assert refusal(at("run.models", ["baseline", "imprved"])) == [
-        "run.models: 'imprved' is not defined; did you mean 'improved'? (known: baseline, improved, unmasked)"
+        "run.models: 'imprved' is not defined; did you mean 'improved'? (known: baseline, hello_world, "
+        "hello_world_unmasked, improved, proverbs, shakespeare, unmasked)"
     ]
 
 
@@ -450,7 +453,8 @@ def test_an_unknown_corpus_or_vocabulary() -> None:
 @pytest.mark.parametrize("name", ["basline", "unmasked", ""])
 def test_a_copy_of_what_is_no_model(name: str) -> None:
     change = at("models.unmasked.like", name)
-    assert refusal(change) == [f"models.unmasked.like: {name!r} is not one of baseline, improved"]
+    known = "baseline, improved, hello_world, proverbs, shakespeare"
+    assert refusal(change) == [f"models.unmasked.like: {name!r} is not one of {known}"]
 
 
 def test_a_date_is_a_title() -> None:
@@ -559,3 +563,66 @@ def test_the_sum_of_tiny_shakespeare() -> None:
     if not path.exists():
         pytest.skip("the file is not in ../shared")
     assert sha256(path) == BASE["datasets"]["tiny_shakespeare"]["sha256"]
+
+
+# Studies
+
+
+def test_what_is_measured_depends_on_the_corpus() -> None:
+    settings = load_settings(with_overlay({}))
+    assert settings.measured("encyclopedia") is settings.evaluation
+    assert settings.measured("proverbs") is settings.studies.proverbs
+    assert list(settings.text_studies()) == ["hello_world", "proverbs", "shakespeare"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("run.studies", ["proverb"], "run.studies.0: should be 'hello_world', 'proverbs'"),
+        ("run.corpus", "proverbs", "run.corpus: proverbs is neither cleaned nor selected and is for a study only"),
+        ("studies.proverbs.corpus", "refranes", "studies.proverbs.corpus: 'refranes' is not defined"),
+        ("studies.proverbs.corpus", "encyclopedia", "studies.proverbs.corpus: encyclopedia has the source wikitext"),
+        (
+            "studies.proverbs.corpus",
+            "hello_world",
+            "studies.proverbs.corpus: hello_world is that of studies.hello_world",
+        ),
+        ("studies.proverbs.models", ["proverb"], "studies.proverbs.models: 'proverb' is not defined; did you mean"),
+        ("studies.proverbs.models", ["improved"], "studies.proverbs.models: improved must be a model of its own"),
+        ("models.proverbs.training.patience", 3, "models.proverbs: its weights are drawn by epoch, which takes"),
+        ("models.proverbs.training.evaluate_every", 2.5, "models.proverbs: its weights are drawn by epoch"),
+        (
+            "corpora.proverbs.path",
+            None,
+            "corpora.proverbs.path: missing; give the text file or, in its place, a dataset",
+        ),
+        ("corpora.hello_world.phrase", " ", "corpora.hello_world.phrase: missing; give the words to repeat"),
+        ("studies.inside.prompt", " ", "studies.inside.prompt: should match pattern"),
+        ("studies.inside.temperatures", [-1], "studies.inside.temperatures.0: should be greater than or equal to 0"),
+        (
+            "models.proverbs.training.snapshots",
+            "maybe",
+            "models.proverbs.training.snapshots: should be a valid boolean",
+        ),
+    ],
+)
+def test_a_study_that_cannot_be_made_is_refused(path: str, value: Any, expected: str) -> None:
+    assert any(line.startswith(expected) for line in refusal(at(path, value)))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("pretrained", "unmasked", "pretrained: unmasked will not do (causal: false cannot be exported"),
+        ("data", ["a.csv", "b"], "data: two of them must be .csv files, train and test; found ['a.csv', 'b']"),
+        ("data", [], "data: should have at least 1 item"),
+        ("seeds", [3, 3], "seeds: [3, 3] names one twice"),
+        ("training.micro_batches", 3, "training.micro_batches: batch_size 16 cannot be divided by 3"),
+        ("training.epoch", 3, "training.epoch: unknown key; did you mean 'epochs'?"),
+        ("training.keep", "f1", "training.keep: should be 'loss' or 'macro_f1'; found 'f1'"),
+        ("lora", {"rank": 0}, "lora.rank: should be greater than or equal to 1; found 0"),
+    ],
+)
+def test_a_sentiment_study_that_cannot_be_made_is_refused(key: str, value: Any, expected: str) -> None:
+    (line,) = refusal(at(f"studies.sentiment.{key}", value))
+    assert line.startswith(f"studies.sentiment.{expected}")

@@ -38,6 +38,7 @@ TEXTS = [
 KNOWN = ["El", " río", " el", " mar", ".", "\n\n", " en", " 1492", ",", "\n", " [", "UNK", "]", " (", ")", "¿", "?"]
 WORDS = train_tokenizer(TEXTS, "words", 500)
 BPE = train_tokenizer(TEXTS, "bpe", 320)
+CHARACTERS = train_tokenizer(TEXTS, "characters", 500)
 
 texts = (
     st.text(max_size=40)
@@ -49,14 +50,14 @@ texts = (
 )
 
 
-@pytest.mark.parametrize("tokenizer", [WORDS, BPE])
+@pytest.mark.parametrize("tokenizer", [WORDS, BPE, CHARACTERS])
 def test_specials_come_first(tokenizer: Tokenizer) -> None:
     assert (PAD, UNK, BOS, EOS) == (0, 1, 2, 3)
     assert [tokenizer.id_to_token(id_) for id_ in range(4)] == SPECIALS
 
 
 def test_an_unknown_kind() -> None:
-    with pytest.raises(ValueError, match=r"'letters'.*words or bpe"):
+    with pytest.raises(ValueError, match=r"'letters'.*words, characters or bpe"):
         train_tokenizer(TEXTS, "letters", 300)
 
 
@@ -116,6 +117,22 @@ def test_known_words_come_back(text: str) -> None:
     ids = encode(WORDS, text)
     assert UNK not in ids
     assert decode(WORDS, ids) == normalise(text) == text
+
+
+# Characters
+
+
+@settings(max_examples=100)
+@given(texts)
+@example("El\n\nrío\u0301 mar [UNK]")
+def test_each_character_is_a_token(text: str) -> None:
+    normal = normalise(text)
+    alphabet = set("".join(map(normalise, TEXTS)))
+    ids = encode(CHARACTERS, text)
+    assert len(ids) == len(normal)
+    assert [id_ == UNK for id_ in ids] == [character not in alphabet for character in normal]
+    expected = "".join(character if character in alphabet else " [UNK]" for character in normal)
+    assert decode(CHARACTERS, ids) == expected
 
 
 # Byte pairs

@@ -197,3 +197,32 @@ def test_a_pretrained_model_was_not_trained_here(results: dict[str, Any]) -> Non
     assert (base.training, base.outcome) == (None, None)
     assert (base.layers, base.heads, base.dropout) == (2, None, None)
     assert trained.outcome.steps == 30
+
+
+def test_numbers_of_studies_are_struck_out_where_a_leak_flatters_them(results: dict[str, Any]) -> None:
+    values = gather(**results)
+    studied = values["studied"]
+    assert (studied("loss", "honrado", "test").value, studied("loss", "honrado", "test").low) == (1.5, 1.4)
+    assert not studied("loss", "honrado", "test").struck
+    assert studied("loss", "con fuga", "test").struck
+    assert not studied("loss", "con fuga", "test", audited=True).struck
+    assert values["measured_in_study"]("loss", "honrado", "test")
+    assert not values["measured_in_study"]("loss", "honrado", "train")
+    assert values["studies"]["hello_world"].models == ["honrado", "con fuga"]
+    assert values["left_out"] == {"shakespeare": "falta su texto"}
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"), [(1.3, "above"), (1.39, "above"), (1.4, "unclear"), (1.5, "unclear"), (1.61, "below")]
+)
+def test_a_number_lies_beside_one_that_was_stated(results: dict[str, Any], stated: float, expected: str) -> None:
+    against = gather(**results)["against"]
+    assert against("loss", "honrado", "test", stated) == expected
+    assert against("loss", "con fuga", "test", stated) == "unclear"  # it has no interval
+
+
+def test_a_run_without_studies(results: dict[str, Any]) -> None:
+    values = gather(**{**results, "studies": [], "study_metrics": []})
+    assert values["studies"] == {}
+    with pytest.raises(ValueError, match="no loss of honrado"):
+        values["studied"]("loss", "honrado", "test")

@@ -121,7 +121,7 @@ class Job:
 
     def result(self) -> dict[str, bytes]:
         """The bytes of everything but the times."""
-        names = ["model.safetensors", "config.json", "history.csv", "outcome.json"]
+        names = ["model.safetensors", "config.json", "tokenizer.json", "history.csv", "outcome.json"]
         return {name: (self.folder / name).read_bytes() for name in names}
 
     def files(self) -> list[str]:
@@ -141,7 +141,7 @@ class Job:
 
 
 # What `Job.files` finds after a run that ended well.
-FINISHED = ["config.json", "history.csv", "model.safetensors", "outcome.json", "timing.csv"]
+FINISHED = ["config.json", "history.csv", "model.safetensors", "outcome.json", "timing.csv", "tokenizer.json"]
 
 
 def a_run(

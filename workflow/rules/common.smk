@@ -4,6 +4,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from operator import attrgetter
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -11,7 +12,7 @@ from snakemake.exceptions import WorkflowError
 from minillm.closure import code
 from minillm.corpus.read_multistream import index_beside
 from minillm.model.config import export_obstacle
-from minillm.settings import ConfigError, as_json, load_settings
+from minillm.settings import UNCLEANED, ConfigError, as_json, load_settings
 
 try:
     SETTINGS = load_settings(config)
@@ -49,6 +50,8 @@ FIGURES = ["comparison", "bias", "leak", "reliability", "bleu", "novelty", "late
 if TRAINED:
     FIGURES = ["training", *FIGURES]
 
+# What a model or a data set may be called on the hub.
+HUB_NAME = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
 DOWNLOADS = set(map(SETTINGS.download_path, SETTINGS.datasets))
 
 
@@ -112,6 +115,13 @@ def corpora_of(*sources):
     )
 
 
+def small_text(wildcards):
+    """The text file that a study's corpus is made of."""
+    if SETTINGS.corpora[wildcards.corpus].source == "phrase":
+        return f"data/{wildcards.corpus}/lines.txt"
+    return SETTINGS.source_path(wildcards.corpus)
+
+
 def index_of(corpus):
     """The index of a multistream dump, given or beside it, or None."""
     source, path = SETTINGS.corpora[corpus].source, SETTINGS.source_path(corpus)
@@ -159,6 +169,13 @@ def code_with_model(stage):
     return lambda wildcards: code(stage) + module_file(wildcards.model)
 
 
+def keeps_snapshots(model):
+    """Whether the training of a model keeps the weights at each measurement."""
+    return (
+        model not in SETTINGS.pretrained() and SETTINGS.models[model].training.snapshots
+    )
+
+
 def pretrained_files(model):
     """The files of a pretrained model's folder; a model of the hub has none here."""
     folder = Path(SETTINGS.models[model].pretrained)
@@ -177,9 +194,7 @@ for model in MODELS:
             raise WorkflowError(f"models.{model}.module: there is no {file}")
     if model in SETTINGS.pretrained():
         named = SETTINGS.models[model].pretrained
-        if not Path(named).is_dir() and not re.fullmatch(
-            r"\w[\w.-]*(/[\w.-]+)?", named
-        ):
+        if not Path(named).is_dir() and not HUB_NAME.fullmatch(named):
             raise WorkflowError(
                 f"models.{model}.pretrained: there is no folder {named}, and no model of the hub is called so"
             )
@@ -214,6 +229,11 @@ def tokens_of_all_models():
     )
 
 
+def measured(setting):
+    """A setting of how the models of the corpus in the wildcards are measured, named from `evaluation` on."""
+    return lambda wildcards: attrgetter(setting)(SETTINGS.measured(wildcards.corpus))
+
+
 def article_files():
     """What the article consists of on this machine: without TeX there is no PDF, and article.zip is the result."""
     files = [f"results/{RUN}/paper/article.zip"]
@@ -239,7 +259,7 @@ def results_of_the_run():
             for file in ("tokenizer.json", "statistics.json")
         ),
     ]
-    model = ["model.safetensors", "config.json"]
+    model = ["model.safetensors", "config.json", "tokenizer.json"]
     training = ["history.csv", "timing.csv", "outcome.json"]
     export = [
         "config.json",
@@ -311,6 +331,8 @@ def results_of_the_run():
         ),
         *expand("results/{run}/{file}", run=RUN, file=tables),
         *figures_of_the_run(),
+        *(file for study in STUDIES for file in files_of_study(study)),
+        *([f"results/{RUN}/studies/metrics.csv"] if STUDIES else []),
         *article_files(),
     ]
 
@@ -375,5 +397,6 @@ def article_settings():
             "marks": MARKS,
             "continuations": SETTINGS.evaluation.continuations.model_dump(),
             "temperature": SETTINGS.evaluation.generation.temperature,
+            "left_out": {study: reason for study, (_, reason) in LEFT_OUT.items()},
         }
     )

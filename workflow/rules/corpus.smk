@@ -205,6 +205,56 @@ rule clean_articles:
         " --language {params.language:q} {params.dropped_sections:q} --output {output.clean:q} 2> {log:q}"
 
 
+rule repeat_phrase:
+    """Write texts that repeat a phrase, one a line."""
+    input:
+        code=code("minillm.corpus.repeat_phrase"),
+    output:
+        lines="data/{corpus}/lines.txt",
+    log:
+        "logs/{corpus}/repeat_phrase.log",
+    benchmark:
+        "logs/{corpus}/repeat_phrase.benchmark.tsv"
+    wildcard_constraints:
+        corpus=corpora_of("phrase"),
+    conda:
+        "../../environment.yml"
+    params:
+        phrase=lambda wildcards: SETTINGS.corpora[wildcards.corpus].phrase,
+        texts=lambda wildcards: SETTINGS.corpora[wildcards.corpus].texts,
+    shell:
+        "python -m minillm.corpus.repeat_phrase --phrase {params.phrase:q} --texts {params.texts:q}"
+        " --output {output.lines:q} 2> {log:q}"
+
+
+rule split_text:
+    """Make the small corpus of a study: the lines or the pieces of a text file, in three splits."""
+    input:
+        text=small_text,
+        code=code("minillm.corpus.split_text"),
+    output:
+        articles="data/{corpus}/articles.parquet",
+    log:
+        "logs/{corpus}/split_text.log",
+    benchmark:
+        "logs/{corpus}/split_text.benchmark.tsv"
+    wildcard_constraints:
+        corpus=corpora_of(*UNCLEANED),
+    conda:
+        "../../environment.yml"
+    params:
+        source=lambda wildcards: SETTINGS.corpora[wildcards.corpus].source,
+        licence=lambda wildcards: SETTINGS.corpora[wildcards.corpus].licence,
+        shares=lambda wildcards: as_json(
+            SETTINGS.corpora[wildcards.corpus].select.shares
+        ),
+        seed=lambda wildcards: SETTINGS.corpora[wildcards.corpus].select.seed,
+    shell:
+        "python -m minillm.corpus.split_text --text {input.text:q} --source {params.source:q}"
+        " --licence {params.licence:q} --shares {params.shares:q} --seed {params.seed:q}"
+        " --output {output.articles:q} 2> {log:q}"
+
+
 rule select_articles:
     """Drop what is no article, too short, not in the language or a copy, and split the rest 70 / 15 / 15."""
     input:
@@ -217,6 +267,8 @@ rule select_articles:
         "logs/{corpus}/select_articles.log",
     benchmark:
         "logs/{corpus}/select_articles.benchmark.tsv"
+    wildcard_constraints:
+        corpus=corpora_of("dump", "wikitext", "texts", "api"),
     conda:
         "../../environment.yml"
     params:

@@ -61,7 +61,7 @@ rule evaluate_perplexity:
     params:
         threads=SETTINGS.evaluation.threads,
         device=SETTINGS.evaluation.device,
-        sample_articles=SETTINGS.evaluation.sample_articles,
+        sample_articles=measured("sample_articles"),
     shell:
         "python -m minillm.evaluation.perplexity --weights {input.weights:q} --description {input.description:q}"
         " --tokenizer {input.tokenizer:q} --articles {input.articles:q} --corpus {wildcards.corpus:q}"
@@ -113,11 +113,11 @@ rule generate_continuations:
     params:
         threads=SETTINGS.evaluation.threads,
         device=SETTINGS.evaluation.device,
-        prompts=SETTINGS.evaluation.continuations.prompts,
-        prompt_words=SETTINGS.evaluation.continuations.prompt_words,
-        continuation_words=SETTINGS.evaluation.continuations.continuation_words,
-        temperature=SETTINGS.evaluation.generation.temperature,
-        seed=SETTINGS.evaluation.generation.seed,
+        prompts=measured("continuations.prompts"),
+        prompt_words=measured("continuations.prompt_words"),
+        continuation_words=measured("continuations.continuation_words"),
+        temperature=measured("generation.temperature"),
+        seed=measured("generation.seed"),
     shell:
         "python -m minillm.evaluation.continuations --weights {input.weights:q} --description {input.description:q}"
         " --tokenizer {input.tokenizer:q} --articles {input.articles:q} --prompts {params.prompts:q}"
@@ -210,10 +210,10 @@ rule generate_texts:
     params:
         threads=SETTINGS.evaluation.threads,
         device=SETTINGS.evaluation.device,
-        prompts=SETTINGS.evaluation.generation.prompts,
-        max_tokens=SETTINGS.evaluation.generation.max_tokens,
-        temperature=SETTINGS.evaluation.generation.temperature,
-        seed=SETTINGS.evaluation.generation.seed,
+        prompts=measured("generation.prompts"),
+        max_tokens=measured("generation.max_tokens"),
+        temperature=measured("generation.temperature"),
+        seed=measured("generation.seed"),
     shell:
         "python -m minillm.evaluation.generation --weights {input.weights:q} --description {input.description:q}"
         " --tokenizer {input.tokenizer:q} --prompts {params.prompts:q} --max-tokens {params.max_tokens:q}"

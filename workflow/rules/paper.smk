@@ -27,7 +27,8 @@ rule write_provenance:
         ),
         models=of_each_model(
             "results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors"
-        ),
+        )
+        + models_of_studies(),
     output:
         provenance="results/{run}/provenance.json",
     log:
@@ -52,7 +53,8 @@ rule render_article:
         bibliography="paper/references.bib",
         figures=expand(
             "results/{run}/figures/{figure}.pdf", figure=FIGURES, allow_missing=True
-        ),
+        )
+        + figures_of_studies(),
         metrics="results/{run}/metrics.csv",
         cost="results/{run}/cost.csv",
         checks="results/{run}/checks.json",
@@ -76,6 +78,12 @@ rule render_article:
         ),
         machine=f"results/{{run}}/metrics/{CORPUS}/{MODELS[0]}/seed-{SEEDS[0]}/machine.json",
         provenance="results/{run}/provenance.json",
+        studies=expand(
+            "results/{run}/studies/{study}/study.json",
+            study=STUDIES,
+            allow_missing=True,
+        ),
+        study_metrics=["results/{run}/studies/metrics.csv"] if STUDIES else [],
         code=code("minillm.paper.render_article"),
     output:
         article="results/{run}/paper/article.tex",
@@ -94,7 +102,8 @@ rule render_article:
         " --figures {input.figures:q} --settings {params.settings:q} --metrics {input.metrics:q} {input.cost:q}"
         " --checks {input.checks:q} --selection {input.selection:q} --statistics {input.statistics:q}"
         " --descriptions {input.descriptions:q} --outcomes {input.outcomes:q} --generations {input.generations:q}"
-        " --copies {input.copies:q} --machine {input.machine:q}"
+        " --copies {input.copies:q} --machine {input.machine:q} --studies {input.studies:q}"
+        " --study-metrics {input.study_metrics:q}"
         " --provenance {input.provenance:q} --article {output.article:q} --bundle {output.bundle:q}"
         " --numbers {output.numbers:q} 2> {log:q}"
 

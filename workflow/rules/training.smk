@@ -22,6 +22,7 @@ rule train_model:
     output:
         weights="results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors",
         description="results/{run}/models/{corpus}/{model}/seed-{seed}/config.json",
+        tokenizer="results/{run}/models/{corpus}/{model}/seed-{seed}/tokenizer.json",
         history="results/{run}/models/{corpus}/{model}/seed-{seed}/history.csv",
         timing="results/{run}/models/{corpus}/{model}/seed-{seed}/timing.csv",
         outcome="results/{run}/models/{corpus}/{model}/seed-{seed}/outcome.json",
@@ -30,7 +31,11 @@ rule train_model:
     benchmark:
         "logs/{run}/{corpus}/{model}/train_model-{seed}.benchmark.tsv"
     wildcard_constraints:
-        model=one_of(SETTINGS.models.keys() - SETTINGS.pretrained().keys()),
+        model=one_of(
+            model
+            for model in SETTINGS.models
+            if model not in SETTINGS.pretrained() and not keeps_snapshots(model)
+        ),
     conda:
         "../../environment.yml"
     threads: lambda wildcards: SETTINGS.models[wildcards.model].training.threads
@@ -39,23 +44,43 @@ rule train_model:
     params:
         model=lambda wildcards: as_json(SETTINGS.network(wildcards.model)),
         training=lambda wildcards: as_json(SETTINGS.models[wildcards.model].training),
+        snapshots=lambda wildcards, output: (
+            ["--snapshots", output.snapshots] if "snapshots" in output.keys() else []
+        ),
     shell:
         "python -m minillm.training.train_model --name {wildcards.model:q} --tokenizer {input.tokenizer:q}"
         " --train-tokens {input.train_tokens:q} --train-offsets {input.train_offsets:q}"
         " --validation-tokens {input.validation_tokens:q} --validation-offsets {input.validation_offsets:q}"
         " --code {input.code:q} --model {params.model:q} --training {params.training:q} --seed {wildcards.seed:q}"
         " --weights {output.weights:q} --description {output.description:q} --history {output.history:q}"
-        " --timing {output.timing:q} --outcome {output.outcome:q} 2> {log:q}"
+        " --timing {output.timing:q} --outcome {output.outcome:q} {params.snapshots:q} 2> {log:q}"
+
+
+use rule train_model as train_and_keep with:
+    output:
+        weights="results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors",
+        description="results/{run}/models/{corpus}/{model}/seed-{seed}/config.json",
+        tokenizer="results/{run}/models/{corpus}/{model}/seed-{seed}/tokenizer.json",
+        history="results/{run}/models/{corpus}/{model}/seed-{seed}/history.csv",
+        timing="results/{run}/models/{corpus}/{model}/seed-{seed}/timing.csv",
+        outcome="results/{run}/models/{corpus}/{model}/seed-{seed}/outcome.json",
+        snapshots="results/{run}/models/{corpus}/{model}/seed-{seed}/snapshots.safetensors",
+    wildcard_constraints:
+        model=one_of(filter(keeps_snapshots, SETTINGS.models)),
 
 
 rule adopt_model:
     """Take a pretrained model as it is, in place of training one."""
     input:
         files=lambda wildcards: pretrained_files(wildcards.model),
+        tokenizer=with_vocabulary(
+            "data/{corpus}/vocabulary/{vocabulary}/tokenizer.json"
+        ),
         code=code("minillm.training.adopt_model"),
     output:
         weights="results/{run}/models/{corpus}/{model}/seed-{seed}/model.safetensors",
         description="results/{run}/models/{corpus}/{model}/seed-{seed}/config.json",
+        tokenizer="results/{run}/models/{corpus}/{model}/seed-{seed}/tokenizer.json",
     log:
         "logs/{run}/{corpus}/{model}/adopt_model-{seed}.log",
     benchmark:
@@ -70,7 +95,8 @@ rule adopt_model:
         context=lambda wildcards: context_of(wildcards.model),
     shell:
         "python -m minillm.training.adopt_model --pretrained {params.pretrained:q} --causal {params.causal:q}"
-        " {params.context:q} --weights {output.weights:q} --description {output.description:q} 2> {log:q}"
+        " {params.context:q} --tokenizer {input.tokenizer:q} --weights {output.weights:q}"
+        " --description {output.description:q} 2> {log:q}"
 
 
 rule export_model:

@@ -29,7 +29,7 @@ from minillm.corpus.language import load_language
 from minillm.corpus.select_articles import find_copies, rejection
 from minillm.corpus.tables import RAW, write_shards
 from minillm.corpus.wiki_api import WikiApi, batches, say
-from minillm.files import write_csv, write_json
+from minillm.files import read_utf8, write_csv, write_json
 from minillm.stage import run_stage
 
 _log = logging.getLogger(__name__)
@@ -198,7 +198,7 @@ def _until_enough(
 
 def _titled(api: WikiApi, path: Path) -> list[dict[str, Any]]:
     """The pages that a file of titles names; what is not there is told."""
-    lines = [unicodedata.normalize("NFC", line).strip() for line in _read(path).splitlines()]
+    lines = [unicodedata.normalize("NFC", line).strip() for line in read_utf8(path).splitlines()]
     titles = list(dict.fromkeys(line for line in lines if line))
     without = {title: "invalid" for title in titles if "|" in title}  # which would separate two titles
     rows: dict[int, dict[str, Any]] = {}
@@ -244,7 +244,7 @@ def _read_lock(path: Path) -> dict[str, dict[str, str]]:
     """The lines of a lock by revision id."""
     lock: dict[str, dict[str, str]] = {}
     pages = set()
-    reader = csv.DictReader(io.StringIO(_read(path), newline=""), restval="")
+    reader = csv.DictReader(io.StringIO(read_utf8(path), newline=""), restval="")
     if missing := {"page_id", "rev_id", "title", "sha1"}.difference(reader.fieldnames or []):
         raise ValueError(f"{path} is no corpus.lock.csv: it has no column {', '.join(sorted(missing))}")
     for entry in reader:
@@ -258,13 +258,6 @@ def _read_lock(path: Path) -> dict[str, dict[str, str]]:
     if not lock:
         raise ValueError(f"{path} names no revision")
     return lock
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 ({error}): save it with that encoding") from error
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from minillm.corpus.attribution import history_url
 from minillm.corpus.markdown import render_markdown
 from minillm.corpus.tables import ROWS_AT_ONCE, new_id, write_shards
+from minillm.files import read_utf8
 from minillm.stage import run_stage
 
 _log = logging.getLogger(__name__)
@@ -71,10 +72,7 @@ def _history_of(url: str) -> str:
 def _articles(path: Path, text_column: str, title_column: str) -> Iterator[tuple[str, str, str]]:
     """Title, text and address of each article of a file."""
     if path.suffix in (".txt", ".md"):
-        try:
-            content = path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path} is not UTF-8 ({error}): save it with that encoding") from error
+        content = read_utf8(path)
         named, plain = render_markdown(content) if path.suffix == ".md" else ("", content)
         yield named or path.stem.replace("_", " "), plain, ""
         return

@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 from minillm.corpus.tables import new_id
-from minillm.files import write_text
+from minillm.files import read_utf8, write_text
 from minillm.stage import run_stage
 
 TIMESTAMP = "2026-01-01T00:00:00Z"  # outputs carry no dates of their own
@@ -41,7 +41,7 @@ def write_export(articles: list[Path], output: Path) -> None:
     for path in articles:
         if (title := _title(path)) in pages:
             raise ValueError(f"{path}: another file is the page {title!r} too; remove one of them")
-        pages[title] = _read(path)
+        pages[title] = read_utf8(path).strip()
     page_ids: set[int] = set()
     revision_ids: set[int] = set()
     written = [
@@ -49,13 +49,6 @@ def write_export(articles: list[Path], output: Path) -> None:
         for title, text in sorted(pages.items())
     ]
     write_text(output, _HEAD + "".join(written) + "</mediawiki>\n")
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 ({error}): save it with that encoding") from error
 
 
 def _title(path: Path) -> str:

@@ -26,7 +26,7 @@ from minillm.model.minigpt import MiniGPT
 from minillm.model.outside import HuggingFaceModel
 from minillm.training.adopt_model import read_model
 from minillm.training.device import choose_device
-from minillm.training.saved import load_model
+from minillm.training.saved import is_saved_here, load_model
 from minillm.vocabulary.tokenizer import SPECIALS, Specials
 
 CLASS_VOCABULARY, CONTEXT = 101, 64  # where neither the model nor the command line says more
@@ -61,7 +61,7 @@ def audit(what: str, stream: TextIO, vocabulary_size: int | None, context: int |
     elif vocabulary_size is not None or options:
         raise ValueError("--vocabulary-size and --option are for a class in a file: what is saved has its own")
     else:
-        model, size = _from_folder(Path(what)) if _is_ours(Path(what)) else _from_transformers(what, context)
+        model, size = _from_folder(Path(what)) if is_saved_here(Path(what)) else _from_transformers(what, context)
     if context is not None and not 2 <= context <= model.context:
         raise ValueError(f"--context {context}: give at least 2 and, for {what}, at most {model.context}")
     parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -98,12 +98,6 @@ def _as_in_training() -> Iterator[None]:
 
 
 # Models
-
-
-def _is_ours(folder: Path) -> bool:
-    """Whether a training of this project wrote the folder."""
-    description = folder / "config.json"
-    return description.is_file() and {"config", "vocabulary_size"} <= read_json(description).keys()
 
 
 def _from_folder(folder: Path) -> tuple[LanguageModel, int]:

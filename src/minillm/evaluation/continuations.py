@@ -75,7 +75,7 @@ def beginnings(
     if len(rows) < 2:
         raise ValueError(
             f"continuations need two {split} articles of at least {needed} words, and {articles} has {len(rows)}: "
-            "lower evaluation.continuations.prompt_words or continuation_words in the config, or give more articles"
+            "lower prompt_words or continuation_words of its continuations in the config, or give more articles"
         )
     places = np.linspace(0, len(rows) - 1, min(prompts, len(rows))).round().astype(int)
     ends = prompt_words, prompt_words + continuation_words

@@ -20,7 +20,7 @@ from minillm.evaluation.loading import load_network
 from minillm.evaluation.record import Record, estimate, write_records
 from minillm.evaluation.score import score_documents
 from minillm.evaluation.sums import Speller
-from minillm.files import read_json, write_columns
+from minillm.files import read_json, read_utf8, write_columns
 from minillm.model.build import build_model
 from minillm.model.config import config_from
 from minillm.model.language_model import LanguageModel
@@ -78,13 +78,13 @@ def read_pairs(paths: list[Path]) -> list[tuple[str, str]]:
     Raises ValueError if a column is missing, if the two files have not equally many lines, or if no pair is left.
     """
     if len(paths) == 1:
-        table = csv.DictReader(_text(paths[0]).splitlines())
+        table = csv.DictReader(read_utf8(paths[0]).splitlines())
         if missing := [side for side in SIDES if side not in (table.fieldnames or [])]:
             raise ValueError(f"{paths[0]}: there is no column {' and no column '.join(missing)}")
         read = [(row["masculine"] or "", row["feminine"] or "") for row in table]
     else:
         # Some sets have annotations behind a tab.
-        lines = [[line.split("\t")[0] for line in _text(path).splitlines()] for path in paths]
+        lines = [[line.split("\t")[0] for line in read_utf8(path).splitlines()] for path in paths]
         if len(lines[0]) != len(lines[1]):
             raise ValueError(
                 f"{paths[0]} has {len(lines[0])} lines and {paths[1]} {len(lines[1])}: line by line they must be pairs"
@@ -97,13 +97,6 @@ def read_pairs(paths: list[Path]) -> list[tuple[str, str]]:
     if not pairs:
         raise ValueError(f"{', '.join(map(str, paths))}: no pair of different sentences is left to measure")
     return pairs
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not in UTF-8 ({error}): save it so") from error
 
 
 def sentence_bits(

@@ -1,6 +1,10 @@
-"""Generate text: one token at a time from the last `context` tokens, greedily or by sampling."""
+"""Generate text: one token at a time from the last `context` tokens, greedily or by sampling.
 
-from collections.abc import Callable, Sequence
+There is one loop. `generate` takes whole texts from it, many side by side, and `steps` one text as it grows.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +18,43 @@ from minillm.stage import run_stage
 from minillm.vocabulary.tokenizer import decode, encode
 
 ROWS_AT_ONCE = 64  # texts that are continued side by side: bounds the memory of keys, values and logits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How a token is chosen. Raises ValueError if a value is out of range."""
+
+    temperature: float = 0.0
+    """What logits are divided by; 0 takes the most probable token."""
+    top_k: int | None = None
+    """The most probable tokens that are drawn from; None: all."""
+    top_p: float = 1.0
+    """Then the fewest most probable ones whose share is at least this (the nucleus of Holtzman et al. 2020,
+    arXiv:1904.09751)."""
+
+    def __post_init__(self) -> None:
+        if not (self.temperature == 0 or 1e-6 <= self.temperature <= 1e6):
+            raise ValueError(
+                f"temperature {self.temperature:g}: give 0, which takes the most probable token, or from 1e-6 to 1e6"
+            )
+        if self.top_k is not None and self.top_k < 1:
+            raise ValueError(f"top-k {self.top_k}: give how many tokens to draw from, 1 or more")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top-p {self.top_p:g}: give a share of the probability above 0 and up to 1, such as 0.9")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One token of a text that is being written."""
+
+    text: int
+    """Which of the texts."""
+    token: int
+    """What was chosen; [EOS] ends the text."""
+    ids: list[int]
+    """The text up to here, without [EOS]; it goes on growing."""
+    logits_V: Tensor
+    """What it was chosen by: of ids that stand for no text -inf."""
 
 
 def generate_texts(
@@ -67,21 +108,34 @@ def generate(
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     for start in range(0, len(order) if max_tokens else 0, ROWS_AT_ONCE):
         members = order[start : start + ROWS_AT_ONCE]
-        uniforms_BN = np.stack([np.random.default_rng([seed, index]).random(max_tokens) for index in members])
-        texts = _side_by_side(model, [prompts[index] for index in members], uniforms_BN, temperature, enough)
-        for index, text in zip(members, texts, strict=True):
-            continuations[index] = text
+        uniforms_BN = np.stack([_uniforms(seed, index, max_tokens) for index in members])
+        sampling = Sampling(temperature=temperature)
+        for step in _side_by_side(model, [prompts[index] for index in members], uniforms_BN, sampling, enough):
+            continuations[members[step.text]] = step.ids
     return continuations
+
+
+@torch.no_grad()
+def steps(
+    model: LanguageModel, prompt: Sequence[int], max_tokens: int, sampling: Sampling, seed: int
+) -> Iterator[Step]:
+    """The same for one prompt, token by token; the text is the one that `generate` gives for it alone."""
+    yield from _side_by_side(model, [prompt], _uniforms(seed, 0, max_tokens)[None], sampling, None)
+
+
+def _uniforms(seed: int, index: int, max_tokens: int) -> np.ndarray:
+    """The random numbers of a text; those of a token do not depend on how many follow."""
+    return np.random.default_rng([seed, index]).random(max_tokens)
 
 
 def _side_by_side(
     model: LanguageModel,
     prompts: Sequence[Sequence[int]],
     uniforms_BN: np.ndarray,
-    temperature: float,
+    sampling: Sampling,
     enough: Callable[[list[int]], bool] | None,
-) -> list[list[int]]:
-    """Continuations of prompts, shortest first, of at most N tokens each.
+) -> Iterator[Step]:
+    """The steps of continuations of prompts, shortest first, of at most N tokens each.
 
     There is no padding: all texts are read together up to the end of the shortest prompt and then grow by one token at
     a time, which is the next one of the prompt as long as that lasts.
@@ -102,15 +156,16 @@ def _side_by_side(
         logits_BV[:, never] = -torch.inf
         read = ids_BT.shape[1] - 1
         draws_B = uniforms_BN[growing, np.clip(read - lengths_B[growing], 0, last)]
-        following, kept = _choose(logits_BV, temperature, draws_B).tolist(), []
+        following, kept = _choose(logits_BV, sampling, draws_B).tolist(), []
         for row, index in enumerate(growing):
             if read < len(prompts[index]):
                 following[row] = prompts[index][read]
-            elif following[row] == model.specials.eos:
-                continue
             else:
-                texts[index].append(following[row])
-                if len(texts[index]) > last or (enough and enough(texts[index])):
+                text, ended = texts[index], following[row] == model.specials.eos
+                if not ended:
+                    text.append(following[row])
+                yield Step(index, following[row], text, logits_BV[row])
+                if ended or len(text) > last or (enough and enough(text)):
                     continue
             kept.append(row)
         ids_BT = torch.cat((ids_BT, torch.tensor(following, device=device)[:, None]), dim=1)
@@ -118,16 +173,33 @@ def _side_by_side(
             growing, ids_BT = [growing[row] for row in kept], ids_BT[kept]
             if cache is not None:
                 cache.keep(kept)
-    return texts
 
 
-def _choose(logits_BV: Tensor, temperature: float, draws_B: np.ndarray) -> Tensor:
+def _choose(logits_BV: Tensor, sampling: Sampling, draws_B: np.ndarray) -> Tensor:
     """The most probable token of each row, or the one at which the cumulated probability passes the row's draw."""
-    if temperature == 0:
+    if sampling.temperature == 0:
         return logits_BV.argmax(-1)
-    cumulative_BV = (logits_BV.double() / temperature).softmax(-1).cumsum(-1)
-    chosen_B1 = torch.searchsorted(cumulative_BV, torch.from_numpy(draws_B)[:, None], right=True)
-    return chosen_B1.squeeze(1).clamp(max=logits_BV.shape[1] - 1)
+    cumulative_BV = distribution(logits_BV, sampling).cumsum(-1)
+    # A sum that rounding leaves below 1 is no reason to take a token of no probability.
+    draws_B1 = torch.from_numpy(draws_B)[:, None] * cumulative_BV[:, -1:]
+    return torch.searchsorted(cumulative_BV, draws_B1, right=True).squeeze(1)
+
+
+def distribution(logits_BV: Tensor, sampling: Sampling) -> Tensor:
+    """The probabilities (batch, vocab) that tokens are drawn with, in float64, at a temperature above 0."""
+    probability_BV = (logits_BV.double() / sampling.temperature).softmax(-1)
+    if sampling.top_k is None and sampling.top_p == 1:
+        return probability_BV
+    # Of equally probable tokens the one with the lower id comes first.
+    falling_BV, order_BV = probability_BV.sort(dim=-1, descending=True, stable=True)
+    if sampling.top_k is not None:
+        falling_BV[:, sampling.top_k :] = 0
+        falling_BV /= falling_BV.sum(-1, keepdim=True)
+    before_BV = falling_BV.cumsum(-1).roll(1, -1)
+    before_BV[:, 0] = 0
+    falling_BV[before_BV >= sampling.top_p] = 0
+    falling_BV /= falling_BV.sum(-1, keepdim=True)
+    return torch.zeros_like(falling_BV).scatter(-1, order_BV, falling_BV)
 
 
 if __name__ == "__main__":

@@ -33,11 +33,12 @@ def summarise_metrics(
     """
     found = [(record, str(path)) for path in records for record in read_records(path)]
     found += [(record, "paired difference") for record in differences(documents, reference, found[0][0].corpus)]
-    _write(output, found)
-    _write(cost_output, [(record, str(path)) for path in cost for record in read_records(path)])
+    write_numbers(output, found)
+    write_numbers(cost_output, [(record, str(path)) for path in cost for record in read_records(path)])
 
 
-def _write(path: Path, found: list[tuple[Record, str]]) -> None:
+def write_numbers(path: Path, found: list[tuple[Record, str]]) -> None:
+    """Write one row for each number with its source, sorted, and the means over seeds."""
     found = found + [(record, "mean over seeds") for record in over_seeds([record for record, _ in found])]
     rows = {_key(record): {**dataclasses.asdict(record), "source": source} for record, source in found}
     write_csv(path, [*FIELDS, "source"], (rows[key] for key in sorted(rows)))

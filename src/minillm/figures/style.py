@@ -22,6 +22,7 @@ COLOURS = ["#004488", "#BB5566", "#DDAA33", "#228833", "#66CCEE", "#AA3377"]
 LINES = ["-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1))]
 MARKERS = ["o", "s", "^", "D", "v", "P"]
 GREY = "#666666"
+MAP = "cividis"  # of values: from dark to light, in grey too
 
 mpl.use("pdf")
 mpl.rcParams.update(
@@ -84,9 +85,10 @@ def _power_of_ten(value: float, _position: float = 0) -> str:
     return rf"${round(value / 10**exponent)}\cdot10^{{{exponent}}}$"
 
 
-def save(figure: Figure, pdf: Path, png: Path) -> None:
-    """Write a figure for the article and for the screen."""
-    with replacing(pdf) as temporary:
-        figure.savefig(temporary, format="pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None})
-    with replacing(png) as temporary:
-        figure.savefig(temporary, format="png", dpi=200, metadata={"Software": None})
+def save(figure: Figure, *paths: Path) -> None:
+    """Write a figure for the article (.pdf) or for the screen (.png)."""
+    undated = {"pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "png": {"Software": None}}
+    for path in paths:
+        kind = path.suffix[1:]
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format=kind, dpi=200, metadata=undated[kind])

@@ -9,7 +9,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,8 @@ from minillm.model.attention import Cache
 from minillm.model.config import ModuleConfig, PretrainedConfig
 from minillm.model.language_model import LanguageModel, Way
 from minillm.vocabulary.tokenizer import Specials
+
+TRIED = 6  # tokens that show whether a model of transformers can use a cache
 
 
 class OutsideModel(LanguageModel):
@@ -39,7 +41,7 @@ class OutsideModel(LanguageModel):
         logits_BTV = self._logits(ids_BT)
         return logits_BTV[:, -1:] if last_only else logits_BTV
 
-    def _logits(self, ids_BT: Tensor, **more: Tensor) -> Tensor:
+    def _logits(self, ids_BT: Tensor, **more: Any) -> Tensor:
         output = self.inner(ids_BT, **more)
         logits_BTV = output if isinstance(output, Tensor) else getattr(output, "logits", None)
         expected = *ids_BT.shape, self.columns
@@ -72,10 +74,71 @@ class OutsideModel(LanguageModel):
         return next((layer for layer in reversed(layers) if layer.out_features == self.columns), None)
 
 
+class HuggingFaceCache(Cache):
+    """The memory of a model of transformers, which extends it itself."""
+
+    def __init__(self, config: Any) -> None:
+        import transformers  # noqa: PLC0415 (as below)
+
+        super().__init__(layers=0)
+        self.past = transformers.DynamicCache(config=config)
+
+    @property
+    def length(self) -> int:
+        """See `Cache`."""
+        return self.past.get_seq_length()
+
+    def keep(self, rows: list[int]) -> None:
+        """See `Cache`."""
+        self.past.batch_select_indices(torch.tensor(rows, dtype=torch.long))
+
+
 class HuggingFaceModel(OutsideModel):
     """A causal language model of transformers, which has several kernels for attention and can be given padding."""
 
     inner: Any
+
+    def forward(self, ids_BT: Tensor, *, last_only: bool = False, cache: Cache | None = None) -> Tensor:
+        """See `OutsideModel`."""
+        if cache is None:
+            return super().forward(ids_BT, last_only=last_only)
+        assert isinstance(cache, HuggingFaceCache)
+        assert self._cache_argument is not None
+        logits_BTV = self._logits(ids_BT, **{self._cache_argument: cache.past, "use_cache": True})
+        return logits_BTV[:, -1:] if last_only else logits_BTV
+
+    def new_cache(self) -> Cache | None:
+        """See `LanguageModel`."""
+        return HuggingFaceCache(self.inner.config) if self._remembers else None
+
+    @cached_property
+    def _cache_argument(self) -> str | None:
+        """The argument's name, which transformers has changed; None if there is no such argument."""
+        named = inspect.signature(self.inner.forward).parameters
+        return next((name for name in ("cache", "past_key_values") if name in named), None)
+
+    @cached_property
+    def _remembers(self) -> bool:
+        """Whether it gives with a cache what it gives without, tried with two short texts of which one is forgotten.
+
+        Not every architecture does, and none that sees the future.
+        """
+        if self._cache_argument is None:
+            return False
+        time = min(TRIED, self.context)
+        ids_2T = torch.arange(2 * time, device=self.inner.device).view(2, time) % self.vocabulary_size
+        cache = HuggingFaceCache(self.inner.config)
+        with torch.no_grad():
+            expected_V = self(ids_2T)[1, -1]
+            try:
+                self(ids_2T[:, :-1], cache=cache)
+                cache.keep([1])
+                if cache.length != time - 1:
+                    return False
+                found_V = self(ids_2T[1:, -1:], cache=cache)[0, -1]
+            except Exception:  # whatever an architecture without one raises
+                return False
+        return torch.allclose(found_V, expected_V, rtol=0, atol=1e-4 * expected_V.abs().max().item())
 
     def ways(self) -> list[Way]:
         """See `LanguageModel`: each kernel, without a mask and with one that hides padding on either side."""
@@ -177,9 +240,13 @@ def from_huggingface(config: PretrainedConfig, vocabulary_size: int) -> Language
     import transformers  # noqa: PLC0415 (takes a second, which other models need not wait)
 
     family = transformers.AutoConfig.for_model(**config.huggingface)
-    inner = transformers.AutoModelForCausalLM.from_config(family, dtype=torch.float32)
+    return around(transformers.AutoModelForCausalLM.from_config(family, dtype=torch.float32), config, vocabulary_size)
+
+
+def around(inner: Any, config: PretrainedConfig, vocabulary_size: int) -> HuggingFaceModel:
+    """A model of transformers as the project asks it."""
     inner.config.use_cache = False
     columns = inner.get_input_embeddings().num_embeddings
-    model = HuggingFaceModel(inner, family.model_type, vocabulary_size, columns, config.context)
+    model = HuggingFaceModel(inner, inner.config.model_type, vocabulary_size, columns, config.context)
     model.specials = Specials(**config.specials)
     return model

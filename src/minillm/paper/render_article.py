@@ -31,6 +31,8 @@ def render_article(
     copies: list[Path],
     machine: Path,
     provenance: Path,
+    studies: list[Path],
+    study_metrics: list[Path],
     article: Path,
     bundle: Path,
     numbers: Path,
@@ -52,6 +54,8 @@ def render_article(
         copies,
         machine,
         provenance,
+        studies,
+        study_metrics,
     )
     if values["draft"] and values["paper"].strict:
         first = values["draft"][0]

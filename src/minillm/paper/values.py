@@ -61,14 +61,17 @@ def gather(
     copies: Sequence[Path],
     machine: Path,
     provenance: Path,
+    studies: Sequence[Path],
+    study_metrics: Sequence[Path],
 ) -> dict[str, Any]:
     """The names that templates know; see paper/README.md for what each holds.
 
-    Paths of models end in `<model>/seed-<seed>/<file>`, those of vocabularies in `<vocabulary>/<file>`. Where there are
+    Paths of models end in `<model>/seed-<seed>/<file>`, those of vocabularies in `<vocabulary>/<file>` and those of
+    studies in `<study>/study.json`; `study_metrics` is the table of their numbers, if any was made. Where there are
     several seeds, what is not a metric (the outcome of the training, generated texts) is that of the first. A
     pretrained model has no outcome.
     """
-    table, outcome = Metrics(*metrics), read_json(checks)
+    table, outcome, of_studies = Metrics(*metrics), read_json(checks), Metrics(*study_metrics)
     seed = f"seed-{settings['seeds'][0]}"
     by_vocabulary = {path.parent.name: read_json(path) for path in statistics}
     described, trained, written, copied = (
@@ -106,8 +109,8 @@ def gather(
             ),
         )
 
-    def quantity(metric: str, model: str, split: str = "", struck: bool = False) -> Quantity:
-        number = table.get(metric, model, split)
+    def quantity(metric: str, model: str, split: str = "", struck: bool = False, where: Metrics = table) -> Quantity:
+        number = where.get(metric, model, split)
         name = f"{metric} of {model}"
         return Quantity(number.value, number.unit, number.low, number.high, number.n, struck=struck, metric=name)
 
@@ -115,6 +118,17 @@ def gather(
         """A number of a model, struck out if a leak flatters it: what is measured with the text in the input."""
         flattering = bool(split) and not name.startswith(OF_TEXTS)
         return quantity(name, model, split, struck=flattering and models[model].leaks)
+
+    def studied(name: str, model: str, split: str = "", audited: bool = False) -> Quantity:
+        """A number of a study, as `metric` or, if `audited`, as `audit` gives those of the main models."""
+        leaks = of_studies.has("leaks", model, "test") and of_studies.get("leaks", model, "test").value > 0
+        flattering = leaks and not audited and not name.startswith(OF_TEXTS)
+        return quantity(name, model, split, struck=flattering, where=of_studies)
+
+    def against(name: str, model: str, split: str, stated: float) -> Side:
+        """On which side of a number that somebody stated that of a study's model lies."""
+        own = of_studies.each(name, model, split)
+        return side(own, [Number(stated, "", stated, stated, "", None)] * len(own))
 
     def audit(model: str, name: str) -> Quantity:
         """A finding of the causality audit, which is true of a leaking model too."""
@@ -164,6 +178,11 @@ def gather(
             for name, texts in written.items()
         },
         "provenance": _provenance(read_json(provenance)),
+        "studies": {path.parent.name: _namespace(read_json(path)) for path in studies},
+        "left_out": settings["left_out"],
+        "studied": studied,
+        "measured_in_study": of_studies.has,
+        "against": against,
         "draft": [_namespace(check) for check in outcome["checks"] if not check["passed"]],
     }
 

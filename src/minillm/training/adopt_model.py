@@ -12,19 +12,35 @@ from typing import Any
 import torch
 import transformers
 from safetensors import SafetensorError
+from tokenizers import Tokenizer
 
 from minillm.model.config import PretrainedConfig
 from minillm.stage import run_stage
 from minillm.training.saved import save_model
-from minillm.vocabulary.adopt_vocabulary import first_line, read_tokenizer
+from minillm.vocabulary.adopt_vocabulary import first_line, plain, read_tokenizer
 from minillm.vocabulary.tokenizer import Specials, vocabulary_size
 
 
-def adopt_model(pretrained: str, causal: bool, weights: Path, description: Path, context: int | None = None) -> None:
-    """Write the weights and the description of a folder or of a name on the hub, as `train_model` does.
+def adopt_model(
+    pretrained: str, causal: bool, tokenizer: Path, weights: Path, description: Path, context: int | None = None
+) -> None:
+    """Write what is in a folder or has a name on the hub as `train_model` does; `tokenizer` is its vocabulary here.
 
     `context` is the number of tokens that it sees at once, by default all that it has positions for. Raises ValueError
-    if it cannot be read, lacks weights, or does not fit its tokenizer or the context.
+    as `read_pretrained` does.
+    """
+    model, config, its_tokenizer = read_pretrained(pretrained, causal, context)
+    state = {f"inner.{name}": tensor for name, tensor in model.state_dict().items()}
+    save_model(weights, description, config, vocabulary_size(its_tokenizer), state, tokenizer)
+
+
+def read_pretrained(
+    pretrained: str, causal: bool = True, context: int | None = None, unlimited: int | None = None
+) -> tuple[Any, PretrainedConfig, Tokenizer]:
+    """The model of a folder or of a name on the hub, its description and its tokenizer.
+
+    `unlimited` is the context of a model that does not say how many tokens it sees at once. Raises ValueError if it
+    cannot be read, lacks weights, or does not fit its tokenizer or the context.
     """
     tokenizer = read_tokenizer(pretrained)
     size = vocabulary_size(tokenizer.backend_tokenizer)
@@ -34,7 +50,7 @@ def adopt_model(pretrained: str, causal: bool, weights: Path, description: Path,
         raise ValueError(f"{pretrained}: its tokenizer has {size} tokens and the model {rows}: they are of two models")
     shape = model.config.get_text_config()
     config = PretrainedConfig(
-        context=_context(pretrained, context, getattr(shape, "max_position_embeddings", None)),
+        context=_context(pretrained, context, getattr(shape, "max_position_embeddings", None) or unlimited),
         causal=causal,
         layers=getattr(shape, "num_hidden_layers", None),
         width=getattr(shape, "hidden_size", None),
@@ -42,8 +58,7 @@ def adopt_model(pretrained: str, causal: bool, weights: Path, description: Path,
         specials=dataclasses.asdict(_specials(pretrained, tokenizer)),
         huggingface=json.loads(model.config.to_json_string()),
     )
-    state = {f"inner.{name}": tensor for name, tensor in model.state_dict().items()}
-    save_model(weights, description, config, size, state)
+    return model, config, plain(tokenizer)
 
 
 def read_model(pretrained: str) -> Any:

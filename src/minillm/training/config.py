@@ -1,9 +1,11 @@
-"""The settings of a training run: plain numbers, no torch. Budgets are steps, never seconds."""
+"""The settings of a training run: plain numbers, no torch. Budgets are steps or epochs, never seconds."""
 
+import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from annotated_types import Ge, Interval
+from annotated_types import Ge, Gt, Interval
 
 Positive = Annotated[int, Ge(1)]
 Rate = Annotated[float, Interval(gt=0, lt=1e3)]  # finite
@@ -18,6 +20,8 @@ class TrainingConfig:
 
     steps: Positive
     """Optimizer steps at most; early stopping may end sooner."""
+    counted_in: Literal["steps", "epochs"] = "steps"
+    """Unit of `steps` and `evaluate_every`; epochs are turned into steps when the data is known."""
     batch_size: Positive = 32
     """Windows of `context` tokens in each step."""
     micro_batches: Positive = 1
@@ -52,8 +56,10 @@ class TrainingConfig:
     """Decay of a running mean of the weights, which is then measured and kept; 0 keeps the weights themselves."""
     gradient_clip: Rate = 1.0
     """Largest norm of the gradient."""
-    evaluate_every: Positive = 100
+    evaluate_every: Annotated[int | float, Gt(0)] = 100
     """Steps between measurements on the validation split."""
+    snapshots: bool = False
+    """Whether the weights at each measurement are kept, for pictures of how they change."""
     validation_tokens: Positive | None = None
     """Tokens of the validation split measured each time; null measures all. The final evaluation always covers all."""
     patience: Positive | None = None
@@ -67,3 +73,18 @@ class TrainingConfig:
     loss scaling on older GPUs, fp32 elsewhere."""
     compile: Literal["auto", "always", "never"] = "auto"
     """Whether the model is compiled first (torch.compile, half a minute). `auto`: for long runs on a GPU or in bf16."""
+
+    def in_steps(self, steps_per_epoch: float) -> "TrainingConfig":
+        """The same with what is counted in epochs turned into steps."""
+        if self.counted_in == "steps":
+            return self
+        return dataclasses.replace(
+            self,
+            counted_in="steps",
+            steps=math.ceil(self.steps * steps_per_epoch),
+            evaluate_every=self.evaluate_every * steps_per_epoch,
+        )
+
+    def measures_after(self, step: int) -> bool:
+        """Whether the validation split is measured after this step: where an interval is complete, and at the end."""
+        return step == self.steps or int(step / self.evaluate_every) > int((step - 1) / self.evaluate_every)

@@ -62,6 +62,7 @@ class Run:
         self.best: dict[str, Tensor] = {}
         self.best_loss = float("inf")
         self.measurements_since_best = 0
+        self.snapshots: dict[str, Tensor] = {}
         self.history: list[dict[str, Any]] = []
         self.timing: list[dict[str, Any]] = []
         # Sums since the last row of the history, and the norm of the gradients since the last look.
@@ -167,6 +168,8 @@ class Run:
                 "peak_memory_bytes": peak_memory(self.device),
             }
         )
+        if self.config.snapshots:
+            self.snapshots |= {f"{self.step}/{name}": t.clone() for name, t in self.averaged.named_parameters()}
         if validation_loss < self.best_loss:
             self.best_loss = validation_loss
             self.best = {name: tensor.clone() for name, tensor in self.averaged.state_dict().items()}
@@ -199,6 +202,7 @@ class Run:
             "best": self.best,
             "best_loss": self.best_loss,
             "measurements_since_best": self.measurements_since_best,
+            "snapshots": self.snapshots,
             "history": self.history,
             "timing": self.timing,
             "sums": self.sums,
@@ -213,7 +217,7 @@ class Run:
             optimizer.load_state_dict(saved)
         self.scaler.load_state_dict(state["scaler"])
         self.sums.copy_(state["sums"])
-        for key in ("step", "best", "best_loss", "measurements_since_best", "history", "timing"):
+        for key in ("step", "best", "best_loss", "measurements_since_best", "snapshots", "history", "timing"):
             setattr(self, key, state[key])
         self.last_look = self.step
 

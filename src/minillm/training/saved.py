@@ -1,6 +1,11 @@
-"""A trained model on disk: `model.safetensors` with the weights and `config.json` with what is needed to build it."""
+"""A trained model on disk: a folder with its weights, what is needed to build it, and a copy of its tokenizer.
+
+They are `model.safetensors`, `config.json` and `tokenizer.json`; models that are only built for a test lack the last.
+"""
 
 import dataclasses
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +27,12 @@ def save_model(
     state: dict[str, torch.Tensor],
     tokenizer: Path | None = None,
 ) -> None:
-    """Write the weights and the description of a model; of its tokenizer, where it is a file, the hash."""
+    """Write the weights and the description of a model, with its tokenizer's hash, and a copy of that beside them."""
     model = build_model(config, vocabulary_size)
-    with replacing(weights) as temporary:
-        try:
-            save_file({name: state[name].contiguous().cpu() for name in _names(model)}, temporary)
-        except SafetensorError as error:
-            raise OSError(f"{weights} cannot be written: {error}") from error
+    save_tensors(weights, {name: state[name] for name in _names(model)})
+    if tokenizer:
+        with replacing(weights.with_name("tokenizer.json")) as temporary:
+            shutil.copyfile(tokenizer, temporary)
     write_json(
         description,
         {
@@ -38,6 +42,15 @@ def save_model(
             "parameters": count_parameters(model),
         },
     )
+
+
+def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Write tensors by name."""
+    with replacing(path) as temporary:
+        try:
+            save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, temporary)
+        except SafetensorError as error:
+            raise OSError(f"{path} cannot be written: {error}") from error
 
 
 def load_model(weights: Path, description: Path, device: torch.device) -> LanguageModel:
@@ -52,6 +65,12 @@ def load_model(weights: Path, description: Path, device: torch.device) -> Langua
     except (RuntimeError, SafetensorError) as error:
         raise ValueError(f"{weights} does not hold the model of {description}: {error}") from error
     return model.to(device).eval()
+
+
+def is_saved_here(folder: Path) -> bool:
+    """Whether `save_model` wrote the folder; what transformers writes has a `config.json` of another kind."""
+    description = folder / "config.json"
+    return description.is_file() and {"config", "vocabulary_size"} <= read_json(description).keys()
 
 
 def _names(model: LanguageModel) -> list[str]:

@@ -27,7 +27,7 @@ from minillm.training.config import TrainingConfig
 from minillm.training.device import choose_speed, prepare
 from minillm.training.progress import Meter, say
 from minillm.training.run import HISTORY, TIMING, Run
-from minillm.training.saved import save_model
+from minillm.training.saved import save_model, save_tensors
 from minillm.training.sentences import Sentences
 from minillm.vocabulary.tokenizer import decode, load_tokenizer
 
@@ -52,11 +52,13 @@ def train_model(
     history: Path,
     timing: Path,
     outcome: Path,
+    snapshots: Path | None = None,
 ) -> None:
     """Train one model with one seed and keep its best weights.
 
     `code` are the source files whose change makes a checkpoint void. `history` gets one row a measurement, `timing`
-    what depends on the machine, `outcome` how training ended. Raises ValueError if the loss is not a number or the
+    what depends on the machine, `outcome` how training ended, `snapshots` the weights at each measurement, named
+    `<step>/<tensor>`, if the settings keep them. Raises ValueError if the loss is not a number or the
     tokens do not fit the vocabulary or the context.
     """
     config = config_from(model)
@@ -80,6 +82,17 @@ def train_model(
     if training.shuffle_sentences or training.curriculum_epochs:
         texts = [decode(loaded, [id_]) for id_ in range(vocabulary_size)]
         sentences = Sentences.find(documents.tokens.numpy(force=True), documents.offsets, texts)
+    batches = TrainingBatches(
+        documents,
+        config.context,
+        training.batch_size,
+        seed,
+        shuffled=sentences if training.shuffle_sentences else None,
+        easy_first=sentences.easy_documents_first() if sentences else None,
+        curriculum_epochs=training.curriculum_epochs,
+        token_dropout=training.token_dropout,
+    )
+    training = training.in_steps(batches.windows_per_epoch / training.batch_size)
     torch.manual_seed(seed)
     network = build_model(config, vocabulary_size).to(device)
     parameters = count_parameters(network)
@@ -92,16 +105,7 @@ def train_model(
     run = Run(
         network=network,
         config=training,
-        batches=TrainingBatches(
-            documents,
-            config.context,
-            training.batch_size,
-            seed,
-            shuffled=sentences if training.shuffle_sentences else None,
-            easy_first=sentences.easy_documents_first() if sentences else None,
-            curriculum_epochs=training.curriculum_epochs,
-            token_dropout=training.token_dropout,
-        ),
+        batches=batches,
         validation=Windows(unseen, config.context, limit=training.validation_tokens),
         seed=seed,
         device=device,
@@ -125,6 +129,8 @@ def train_model(
     write_csv(history, HISTORY, run.history)
     write_csv(timing, TIMING, run.timing)
     save_model(weights, description, config, vocabulary_size, run.best, tokenizer)
+    if snapshots:
+        save_tensors(snapshots, run.snapshots)
     write_json(
         outcome,
         {
@@ -151,7 +157,7 @@ def _steps(run: Run, meter: Meter, saved: Path, mark: str, history: Path, timing
             run.train_step()
             if meter.after(run.step):
                 meter.show(run.step, run.look())
-            measured = run.step % run.config.evaluate_every == 0 or run.step == run.config.steps
+            measured = run.config.measures_after(run.step)
             if measured:
                 run.measure(meter.seconds(), meter.speed(run.step))
                 _log.info("step %d: %s", run.step, {k: round(v, 4) for k, v in run.history[-1].items()})

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from tokenizers import Encoding
+from tokenizers import Encoding, Tokenizer
 
 from minillm.corpus.tables import SPLITS, read_split
 from minillm.stage import run_stage
@@ -21,10 +21,7 @@ def adopt_vocabulary(articles: Path, pretrained: str, output: Path, statistics: 
 
     Raises ValueError if the tokenizer cannot be read or does not give every text back.
     """
-    tokenizer = read_tokenizer(pretrained).backend_tokenizer
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    tokenizer.encode_special_tokens = True  # as for our own: the name of a special token in a text is text
+    tokenizer = plain(read_tokenizer(pretrained))
     unknown = unknown_id(tokenizer)
     for text in (text for split in SPLITS for text in read_split(articles, split)):
         encoding = tokenizer.encode(text, add_special_tokens=False)
@@ -63,6 +60,15 @@ def read_tokenizer(pretrained: str) -> Any:
     if not tokenizer.is_fast:
         raise ValueError(f"{pretrained}: its tokenizer has no fast form; give a model with a tokenizer.json")
     return tokenizer
+
+
+def plain(tokenizer: Any) -> Tokenizer:
+    """A fast tokenizer of transformers as the project uses it: nothing is filled up or cut off."""
+    backend = tokenizer.backend_tokenizer
+    backend.no_padding()
+    backend.no_truncation()
+    backend.encode_special_tokens = True  # as for our own: the name of a special token in a text is text
+    return backend
 
 
 def first_line(error: Exception) -> str:

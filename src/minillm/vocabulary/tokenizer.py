@@ -1,9 +1,9 @@
-"""The two kinds of vocabulary, as tokenizers of the `tokenizers` library.
+"""The three kinds of vocabulary, as tokenizers of the `tokenizers` library.
 
 `words` has whole words with the space before them (« casa»), so that joining the tokens gives the text back; what is
-not among its most frequent words is [UNK]. `bpe` is byte-level byte-pair encoding (Sennrich et al. 2016, P16-1162;
-on bytes as in GPT-2) and has no unknown text. Both begin with the same four special tokens. What is asked of a
-tokenizer here can also be asked of one that came with a pretrained model.
+not among its most frequent words is [UNK]. `characters` is the same with single characters. `bpe` is byte-level
+byte-pair encoding (Sennrich et al. 2016, P16-1162; on bytes as in GPT-2) and has no unknown text. All begin with the
+same four special tokens. What is asked of a tokenizer here can also be asked of one that came with a pretrained model.
 """
 
 import json
@@ -42,7 +42,10 @@ class Specials:
 
 # A word, a number or one mark, each with the space before it; or the end of a line or paragraph. Together these cover
 # every character of normalised text.
-_PIECE = Regex(r"\n+| ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]|\s")
+_PIECE = {
+    "words": Regex(r"\n+| ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]|\s"),
+    "characters": Regex(r"(?m:.)"),
+}
 # Long numbers are split in pairs of digits, so that no year or population needs a token of its own.
 _DIGITS = Regex(r"\p{N}{1,2}")
 
@@ -50,11 +53,11 @@ _DIGITS = Regex(r"\p{N}{1,2}")
 def train_tokenizer(texts: Iterable[str], kind: str, size: int) -> Tokenizer:
     """Build a vocabulary of at most `size` tokens, specials included, from normalised texts.
 
-    `kind` is `words` (most frequent first, ties by the alphabet) or `bpe`.
+    `kind` is `words` or `characters` (most frequent first, ties by the alphabet) or `bpe`.
     """
-    if kind == "words":
+    if kind in _PIECE:
         tokenizer = Tokenizer(models.WordLevel(unk_token="[UNK]"))
-        tokenizer.pre_tokenizer = pre_tokenizers.Split(_PIECE, behavior="isolated")
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(_PIECE[kind], behavior="isolated")
         tokenizer.decoder = decoders.Fuse()
         trainer: trainers.Trainer = trainers.WordLevelTrainer(
             vocab_size=size, special_tokens=SPECIALS, show_progress=False
@@ -75,7 +78,7 @@ def train_tokenizer(texts: Iterable[str], kind: str, size: int) -> Tokenizer:
             show_progress=False,
         )
     else:
-        raise ValueError(f"unknown kind of vocabulary {kind!r}: words or bpe")
+        raise ValueError(f"unknown kind of vocabulary {kind!r}: words, characters or bpe")
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.encode_special_tokens = True  # «[UNK]» in a text is text, not a special token
     return tokenizer
@@ -95,7 +98,7 @@ def encode(tokenizer: Tokenizer, text: str) -> list[int]:
 
 
 def decode(tokenizer: Tokenizer, ids: Iterable[int]) -> str:
-    """The text of token ids without special tokens; of `words`, [UNK] stays visible as « [UNK]»."""
+    """The text of token ids without special tokens; [UNK] of words and characters stays visible as « [UNK]»."""
     if isinstance(tokenizer.model, models.WordLevel) and isinstance(tokenizer.decoder, decoders.Fuse):
         pieces = {PAD: "", UNK: " [UNK]", BOS: "", EOS: ""}
         return "".join(pieces.get(id_, tokenizer.id_to_token(id_) or "") for id_ in ids)
