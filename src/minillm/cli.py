@@ -180,4 +180,6 @@ def _audit(arguments: argparse.Namespace) -> int:
 def _classify(arguments: argparse.Namespace) -> None:
     from minillm.studies.classify import classify  # noqa: PLC0415 (torch takes seconds)
 
-    classify(arguments.texts or sys.stdin, arguments.model, sys.stdout)
+    # A file of texts may have blank lines.
+    texts = arguments.texts or (line for line in sys.stdin if line.strip())
+    classify(texts, arguments.model, sys.stdout)

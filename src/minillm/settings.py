@@ -91,7 +91,7 @@ class Corpus(_Strict):
     """What is downloaded from the wiki."""
     phrase: str = ""
     """Of source `phrase`: what the texts say again and again."""
-    texts: int = Field(default=80, ge=3)
+    texts: int = Field(default=40, ge=3)
     """Of source `phrase`: how many there are."""
     language: str = "es"
     """ISO 639-1 code: the language that articles must have, and the wiki's templates and namespaces."""
@@ -193,7 +193,7 @@ class Continuations(_Strict):
 class Generation(_Strict):
     """Texts that are printed in the article."""
 
-    prompts: list[str] = Field(min_length=1)
+    prompts: list[Annotated[str, Field(pattern=r"\S")]] = Field(min_length=1)
     """What the model continues."""
     max_tokens: int = Field(default=48, ge=1)
     """Length of a continuation."""
@@ -208,8 +208,6 @@ class Measured(_Strict):
 
     sample_articles: int = Field(default=50, ge=1)
     """Articles of the train and of the validation split that are measured; of the test split always all."""
-    continuations: Continuations = Continuations()
-    """Articles that are continued."""
     generation: Generation
     """Texts that are printed."""
 
@@ -217,6 +215,8 @@ class Measured(_Strict):
 class Evaluation(Measured):
     """How models are measured; threads and device also hold for the studies."""
 
+    continuations: Continuations = Continuations()
+    """Articles that are continued."""
     threads: int = Field(default=1, ge=1)
     """Computing threads of a CPU."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -235,6 +235,13 @@ class TextStudy(Measured):
     """Among `models`."""
 
 
+class LearntByHeart(TextStudy):
+    """A study of models that are meant to memorise: what they continue is searched for copies."""
+
+    continuations: Continuations
+    """Texts of the corpus that are continued."""
+
+
 class Sentiment(_Strict):
     """A language model that learns to tell the sentiment of messages."""
 
@@ -246,8 +253,6 @@ class Sentiment(_Strict):
     )
     """A CSV file, of which a part is kept for the test; two, the messages to train on first; or a data set of Hugging
     Face's, as its name on the hub or a folder."""
-    synthetic: bool = False
-    """Whether a language model wrote the messages; the article then says so."""
     text_column: str = "text"
     """Of the messages."""
     label_column: str = "label"
@@ -284,7 +289,7 @@ class Inside(_Strict):
 class Studies(_Strict):
     """The small studies; which of them run is in `run.studies`."""
 
-    hello_world: TextStudy
+    hello_world: LearntByHeart
     """A repetitive text, learnt by heart with and without a mask."""
     proverbs: TextStudy
     """Spanish proverbs, with a look at every parameter."""
@@ -318,6 +323,8 @@ class Paper(_Strict):
     """Index terms."""
     strict: bool = False
     """Whether a failed check is an error; otherwise the article is marked as a draft and lists them."""
+    max_pages: Annotated[int, Field(gt=0)] | None = None
+    """The last page on which the references may begin; without it, no limit."""
 
 
 class Settings(_Strict):
@@ -354,7 +361,14 @@ class Settings(_Strict):
             for path, name, known in references
             if name not in known
         ]
-        for path, values in (("run.models", self.run.models), ("run.seeds", self.run.seeds)):
+        inside = self.studies.inside
+        for path, values in (
+            ("run.models", self.run.models),
+            ("run.seeds", self.run.seeds),
+            ("run.studies", self.run.studies),
+            ("studies.inside.temperatures", inside.temperatures),
+            ("studies.inside.seeds", inside.seeds),
+        ):
             if len(set(values)) < len(values):
                 problems.append(f"{path}: {values} names one twice")
         for name, model in self.models.items():
@@ -449,16 +463,20 @@ def _study_problems(settings: "Settings") -> list[str]:
         if study.corpus in taken:
             problems.append(f"{place}.corpus: {study.corpus} is that of {taken[study.corpus]} already")
         taken[study.corpus] = place
+        if name != "hello_world" and len(study.models) > 1:
+            problems.append(f"{place}.models: {study.models} are several, and this study has one model")
         for model in study.models:
             if model not in settings.models:
                 problems.append(f"{place}.models: {model!r} is not defined{_nearest(model, settings.models)}")
             elif model in settings.run.models or model in settings.pretrained():
                 problems.append(f"{place}.models: {model} must be a model of its own, trained and not among run.models")
+            elif settings.vocabularies[settings.vocabulary_of(model)].kind != "characters":
+                problems.append(f"models.{model}.vocabulary: a study takes a vocabulary of kind characters")
     drawn = settings.studies.proverbs.models[0]
     if drawn in settings.models and not _can_be_drawn(settings.models[drawn]):
         problems.append(
             f"models.{drawn}: its weights are drawn by epoch, which takes the architecture minigpt and of its training "
-            "counted_in: epochs, snapshots: true, an integer evaluate_every and no patience"
+            "counted_in: epochs, snapshots: true and no patience"
         )
     if settings.run.corpus in settings.corpora and settings.corpora[settings.run.corpus].source in UNCLEANED:
         problems.append(f"run.corpus: {settings.run.corpus} is neither cleaned nor selected and is for a study only")
@@ -485,11 +503,11 @@ def _sentiment_problems(settings: "Settings") -> list[str]:
 
 def _can_be_drawn(model: Model) -> bool:
     """Whether there is a picture of the model's weights for each of so many epochs."""
-    return (
-        isinstance(model, MiniGPTModel)
-        and (model.training.counted_in, model.training.snapshots, model.training.patience) == ("epochs", True, None)
-        and isinstance(model.training.evaluate_every, int)
-    )
+    return isinstance(model, MiniGPTModel) and (
+        model.training.counted_in,
+        model.training.snapshots,
+        model.training.patience,
+    ) == ("epochs", True, None)
 
 
 def _corpus_problems(corpus: Corpus) -> list[str]:

@@ -115,7 +115,7 @@ def test_the_stage(toy_corpus: Path, save_tiny: Callable[..., tuple[Path, Path]]
     weights, description = save_tiny(24)
 
     def run(name: str) -> str:
-        arguments = weights, description, toy_corpus / "words.json", "La villa", 6, 4, 1.0, 3, 1, "cpu"
+        arguments = weights, description, toy_corpus / "words.json", "La villa", 6, 1, "cpu"
         write_candidates(*arguments, tmp_path / name)
         return (tmp_path / name).read_text(encoding="utf-8")
 
@@ -123,14 +123,12 @@ def test_the_stage(toy_corpus: Path, save_tiny: Callable[..., tuple[Path, Path]]
     assert run("b.txt") == written
     tokenizer = load_tokenizer(toy_corpus / "words.json")
     model = load_model(weights, description, torch.device("cpu"))
-    (ids,) = generate(model, [encode(tokenizer, "La villa")], 6, 1.0, seed=3)
+    (ids,) = generate(model, [encode(tokenizer, "La villa")], 6)
     chosen = [line.rpartition("> ")[2] for line in written.splitlines() if "  > " in line]
     assert "".join(chosen).removesuffix("[EOS]").replace("␣", " ").replace("⏎", "\n") == decode(tokenizer, ids)
     assert len(ids) > 2
     with pytest.raises(ValueError, match="the prompt has 8 tokens, and the model sees 7 at once"):
-        write_candidates(
-            weights, description, toy_corpus / "words.json", "La villa " * 4, 1, 1, 1.0, 1, 1, "cpu", tmp_path
-        )
+        write_candidates(weights, description, toy_corpus / "words.json", "La villa " * 4, 1, 1, "cpu", tmp_path)
 
 
 # Parameters

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from minillm.studies.classify import classify
 from minillm.studies.config import Finetuning, Lora
 from minillm.studies.finetune import HISTORY, finetune
 from minillm.studies.messages import LABELS
+from minillm.training.adopt_model import read_model
 from minillm.training.export import export_model
 from minillm.training.saved import save_model
 from minillm.vocabulary.tokenizer import train_tokenizer
@@ -354,3 +357,27 @@ def test_classify_refuses_what_it_cannot_do(
         ValueError, match=r"does not tell sentiments: 'LABEL_0' is no label: use .*, as names in id2label"
     ):
         said(["un libro"], copy)
+
+
+def test_a_classifier_is_no_language_model(fine_tuned: Path) -> None:
+    """transformers would make up the layer that it lacks."""
+    with pytest.raises(ValueError, match=r"model: was saved as a classifier, which writes no text"):
+        read_model(str(fine_tuned))
+
+
+def test_classify_asks_for_a_classifier(save_tiny: Callable[..., tuple[Path, Path]]) -> None:
+    weights, _ = save_tiny(10)
+    with pytest.raises(ValueError, match="is a language model: `snakemake sentiment` fine-tunes one to classify"):
+        classify(["hola"], str(weights.parent), io.StringIO())
+
+
+def test_blank_lines_of_standard_input_are_no_texts(fine_tuned: Path) -> None:
+    program = "import sys; from minillm.cli import main; sys.exit(main())"
+    run = subprocess.run(
+        [sys.executable, "-c", program, "classify", "--model", str(fine_tuned)],
+        input="muy bien\n\n \nmuy mal\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [line.split()[2:] for line in run.stdout.splitlines()] == [["muy", "bien"], ["muy", "mal"]]

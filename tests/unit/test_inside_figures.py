@@ -184,7 +184,7 @@ def test_the_diagram_counts_every_parameter(tmp_path: Path, name: str, monkeypat
     counted = 0
     frame = figures[0].axes[0].patches[-1]
     for text in figures[0].axes[0].texts:
-        if (found := re.search(r"\n([\d\u2009]+) parámetros$", text.get_text())) is not None:
+        if (found := re.search(r"(?:\n|, )([\d\u2009]+) parámetros$", text.get_text())) is not None:
             inside = frame.get_y() < text.get_position()[1] < frame.get_y() + frame.get_height()
             counted += int(found[1].replace("\u2009", "")) * (2 if inside else 1)
     assert counted == total == json.loads((tmp_path / "architecture.json").read_text())["parameters"]

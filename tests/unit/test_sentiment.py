@@ -55,6 +55,7 @@ def evaluated(tmp_path: Path) -> Path:
         "Un modelo",
         ["a.csv"],
         True,
+        False,
         tmp_path / "records.json",
         tmp_path / "study.json",
         tmp_path / "confusion.csv",
@@ -156,6 +157,7 @@ def section(sides: dict[str, str] | None = None, **facts: Any) -> str:
         "title": "Un modelo_",
         "data": ["a.csv"],
         "synthetic": False,
+        "lora": False,
         "seeds": 3,
         "messages": SimpleNamespace(train=302, validation=76, test=126),
         "tfidf": SimpleNamespace(features="words", strength=1.0),
@@ -175,12 +177,12 @@ def section(sides: dict[str, str] | None = None, **facts: Any) -> str:
     [
         ({}, ["no puede decirse que el preentrenamiento ayude", "no se distingue de la regresión"]),
         ({"untrained": "above", "tfidf": "below"}, ["preentrenamiento ayuda:", "queda por detrás de la regresión"]),
-        ({"untrained": "below", "tfidf": "above"}, ["preentrenamiento perjudica:", "supera además a la regresión"]),
+        ({"untrained": "below", "tfidf": "above"}, ["preentrenamiento perjudica:", "supera a la regresión"]),
     ],
 )
 def test_the_result_chooses_the_sentence(sides: dict[str, str], sentences: list[str]) -> None:
     text = section(sides)
-    every = {"no puede decirse", "ayuda:", "perjudica:", "supera además", "queda por detrás", "no se distingue de la"}
+    every = {"no puede decirse", "ayuda:", "perjudica:", "supera a la", "queda por detrás", "no se distingue de la"}
     for sentence in sentences:
         assert sentence in text
     assert sum(words in text for words in every) == 2

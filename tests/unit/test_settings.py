@@ -589,8 +589,21 @@ def test_what_is_measured_depends_on_the_corpus() -> None:
         ),
         ("studies.proverbs.models", ["proverb"], "studies.proverbs.models: 'proverb' is not defined; did you mean"),
         ("studies.proverbs.models", ["improved"], "studies.proverbs.models: improved must be a model of its own"),
+        (
+            "studies.proverbs.models",
+            ["proverbs", "shakespeare"],
+            "studies.proverbs.models: ['proverbs', 'shakespeare'] are",
+        ),
+        (
+            "models.proverbs.vocabulary",
+            "bpe",
+            "models.proverbs.vocabulary: a study takes a vocabulary of kind characters",
+        ),
+        ("run.studies", ["inside", "inside"], "run.studies: ['inside', 'inside'] names one twice"),
+        ("studies.inside.temperatures", [0, 0], "studies.inside.temperatures: [0.0, 0.0] names one twice"),
+        ("studies.proverbs.generation.prompts", [""], "studies.proverbs.generation.prompts.0: should match pattern"),
         ("models.proverbs.training.patience", 3, "models.proverbs: its weights are drawn by epoch, which takes"),
-        ("models.proverbs.training.evaluate_every", 2.5, "models.proverbs: its weights are drawn by epoch"),
+        ("models.proverbs.training.snapshots", False, "models.proverbs: its weights are drawn by epoch"),
         (
             "corpora.proverbs.path",
             None,

@@ -32,7 +32,7 @@ def snapshots(folder: Path, layers: int = 2) -> dict[str, Path]:
         for name, shape in shapes.items()
     }
     save_file(tensors, folder / "snapshots.safetensors")
-    write_csv(folder / "history.csv", ["step"], [{"step": 5}, {"step": 10}])
+    write_csv(folder / "history.csv", ["step", "epoch"], [{"step": 5, "epoch": 20.1}, {"step": 10, "epoch": 40.0}])
     names = ["[PAD]", "[UNK]", "[BOS]", "[EOS]", " ", *"eaonrslitdu"]
     write_json(folder / "tokenizer.json", {"model": {"vocab": {name: id_ for id_, name in enumerate(names)}}})
     return {name: folder / file for name, file in (("snapshots", "snapshots.safetensors"), ("history", "history.csv"))}
@@ -72,7 +72,9 @@ def test_losses_are_drawn_with_those_reported(tmp_path: Path) -> None:
     histories = [tmp_path / "a.csv", tmp_path / "b.csv"]
     for path in histories:
         write_csv(path, list(rows[0]), rows)
-    write_json(tmp_path / "study.json", {"titles": {"a": "Con máscara", "b": "Sin máscara"}, "reported": {"2": 1.2}})
+    write_json(
+        tmp_path / "study.json", {"titles": {"a": "Con máscara", "b": "Sin máscara"}, "reported": {"loss": {"2": 1.2}}}
+    )
     plot_losses(histories, tmp_path / "study.json", tmp_path / "loss.pdf", tmp_path / "loss.png")
     (page,) = PdfReader(tmp_path / "loss.pdf").pages
     assert float(page.mediabox.width) == pytest.approx(252 * 72 / 72.27, abs=0.01)

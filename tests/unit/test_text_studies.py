@@ -29,6 +29,8 @@ KNOWN = ["A quien madruga, Dios le ayuda", "Agua que no has de beber, déjala co
         ("Agua que no has de beber", "near", KNOWN[1]),  # 19 of 32 letters
         ("Agua que no has", "new", KNOWN[1]),  # 12 of them
         ("Más vale pájaro en mano", "new", None),
+        ("", "empty", None),
+        (" …", "empty", None),
     ],
 )
 def test_a_proverb_is_copied_near_or_new(text: str, kind: str, nearest: str | None) -> None:
@@ -82,13 +84,13 @@ def test_proverbs_are_written_and_judged(tmp_path: Path, save_tiny: Callable[...
     )
     study = read_json(outputs["study"])
     assert len(study["written"]) == 30
-    assert study["human"] == 2
+    assert (study["human"], study["temperature"]) == (2, 1.0)
     assert all(len(one["text"]) <= 6 for one in study["written"])
     records = {(record.metric, record.model): record for record in read_records(outputs["records"])}
     for model, n in (("m", 30), ("m-human", 2)):
-        shares = [records[f"{kind}_share", model] for kind in ("copied", "near", "new")]
+        shares = [records[f"{kind}_share", model] for kind in ("copied", "near", "new", "empty")]
         assert sum(record.value for record in shares) == pytest.approx(1)
-        assert [record.n for record in shares] == [n] * 3
+        assert [record.n for record in shares] == [n] * 4
     new = sum(one["kind"] == "new" for one in study["written"]) / 30
     assert records["new_share", "m"].value == pytest.approx(new)
     assert records["new_share", "m"].interval == "95 %, bootstrap over proverbs"

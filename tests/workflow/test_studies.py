@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,6 @@ def overlay(project: Project, changes: dict[str, Any]) -> str:
 @pytest.fixture(scope="module")
 def studied(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The finished project with the studies added. Do not change it."""
-    import shutil
-
     folder = tmp_path_factory.mktemp("studied") / "project"
     shutil.copytree(finished.folder, folder, symlinks=True)
     project = Project(folder)
@@ -83,7 +82,7 @@ def test_every_study_leaves_its_files(studied: Project) -> None:
     assert found["shakespeare"] == {"sample.txt", "shakespeare.pdf", "shakespeare.png", *shared}
     assert {"messages.csv", "confusion.csv", "sentiment.pdf", "model/model.safetensors", *shared} <= found["sentiment"]
     assert not [name for name in found["sentiment"] if name.endswith((".bin", ".pt", ".pkl"))]
-    assert {"positions.pdf", *shared} <= found["inside"]
+    assert {"inside_positions.pdf", *shared} <= found["inside"]
 
 
 def test_the_audit_tells_the_two_models_of_hello_world_apart(studied: Project) -> None:
@@ -110,7 +109,7 @@ def test_the_article_has_a_section_of_each(studied: Project) -> None:
     checks = json.loads((paper / "article-checks.json").read_text(encoding="utf-8"))
     assert [check for check in checks["checks"] if not check["passed"]] == []
     text = " ".join(" ".join(page.extract_text() for page in pypdf.PdfReader(paper / "article.pdf").pages).split())
-    for title in ("Hola mundo: aprender de memoria", "Refranes", "Shakespeare", "Una mirada adentro"):
+    for title in ("Hola mundo: aprender de memoria", "Refranes", "Shakespeare", "El interior de los modelos"):
         assert title in text
     assert re.search(r"[Ss]entimiento", text)
     assert "no se ha hecho" not in text
@@ -127,9 +126,27 @@ def test_a_study_whose_text_is_not_there_is_left_out(empty: Project) -> None:
     assert "tabulate_shakespeare" not in plan
     assert "fetch_dataset" not in plan
     result = empty.snakemake("data/hello_world/lines.txt", overlay="studies.yaml")
-    assert "The study shakespeare is left out" in line_about(result.stdout, "left out")
+    assert "The study shakespeare is no part of this run" in line_about(result.stdout, "no part of")
     asked = empty.planned("shakespeare", overlay="studies.yaml")
     assert (asked["fetch_dataset"], asked["tabulate_shakespeare"]) == (1, 1)
+
+
+def test_without_its_model_the_sentiment_study_is_left_out(empty: Project) -> None:
+    changes = {"run": {"models": ["baseline"], "studies": ["sentiment", "inside"]}}
+    plan = empty.planned("all", overlay=overlay(empty, changes))
+    assert "finetune_sentiment" not in plan
+    assert plan["look_inside"] == 1
+
+
+@pytest.mark.parametrize(("data", "synthetic"), [("data/sample/messages.csv", True), ("mine.csv", False)])
+def test_only_the_bundled_messages_are_called_synthetic(empty: Project, data: str, synthetic: bool) -> None:
+    shutil.copy(empty.folder / "data/sample/messages.csv", empty.folder / "mine.csv")
+    changes = {"run": {"studies": ["sentiment"]}, "studies": {"sentiment": {"data": [data]}}}
+    study = str(RESULTS / "sentiment/study.json")
+    plan = empty.snakemake(
+        study, "--dry-run", "--printshellcmds", "--quiet", "progress", overlay=overlay(empty, changes)
+    )
+    assert f"--synthetic {synthetic}" in plan.stdout
 
 
 @pytest.mark.parametrize(
@@ -153,7 +170,7 @@ def test_a_study_whose_text_is_not_there_is_left_out(empty: Project) -> None:
         (
             {"studies": {"sentiment": {"label_column": "etiqueta"}}},
             "results/smoke/studies/sentiment/messages.csv",
-            r"messages\.csv.*etiqueta",
+            r"there is no column 'etiqueta'",
         ),
     ],
 )

@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 
 from minillm.closure import code
 from minillm.corpus.read_multistream import index_beside
-from minillm.model.config import export_obstacle
+from minillm.model.config import HUB_NAME, export_obstacle
 from minillm.settings import UNCLEANED, ConfigError, as_json, load_settings
 
 try:
@@ -50,8 +50,6 @@ FIGURES = ["comparison", "bias", "leak", "reliability", "bleu", "novelty", "late
 if TRAINED:
     FIGURES = ["training", *FIGURES]
 
-# What a model or a data set may be called on the hub.
-HUB_NAME = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
 DOWNLOADS = set(map(SETTINGS.download_path, SETTINGS.datasets))
 
 

@@ -117,6 +117,7 @@ rule compile_article:
         pdf="results/{run}/paper/article.pdf",
         latex_log="results/{run}/paper/article.log",
         bibtex_log="results/{run}/paper/article.blg",
+        files_read="results/{run}/paper/article.fls",
     log:
         "logs/{run}/compile_article.log",
     benchmark:
@@ -129,12 +130,15 @@ rule compile_article:
 
 
 rule check_article:
-    """Read the PDF back: fonts, language, references, and every number that was printed."""
+    """Read the article back: sources, fonts, pictures, language, references, and every number that was printed."""
     input:
         pdf="results/{run}/paper/article.pdf",
         latex_log="results/{run}/paper/article.log",
         bibtex_log="results/{run}/paper/article.blg",
+        files_read="results/{run}/paper/article.fls",
+        bundle="results/{run}/paper/article.zip",
         numbers="results/{run}/paper/numbers.json",
+        sections=sorted(str(path) for path in Path("paper/sections").glob("*.tex")),
         code=code("minillm.paper.check"),
     output:
         checks="results/{run}/paper/article-checks.json",
@@ -146,9 +150,15 @@ rule check_article:
         "../../environment.yml"
     params:
         strict=SETTINGS.paper.strict,
+        max_pages=(
+            ["--max-pages", SETTINGS.paper.max_pages]
+            if SETTINGS.paper.max_pages
+            else []
+        ),
     shell:
-        "python -m minillm.paper.check --pdf {input.pdf:q} --latex-log {input.latex_log:q}"
-        " --numbers {input.numbers:q} --strict {params.strict:q} --output {output.checks:q} 2> {log:q}"
+        "python -m minillm.paper.check --pdf {input.pdf:q} --latex-log {input.latex_log:q} --bundle {input.bundle:q}"
+        " --numbers {input.numbers:q} --sections {input.sections:q} --strict {params.strict:q} {params.max_pages:q}"
+        " --output {output.checks:q} 2> {log:q}"
 
 
 rule write_model_card:

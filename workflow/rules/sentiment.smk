@@ -51,7 +51,12 @@ rule finetune_sentiment:
     params:
         pretrained=lambda wildcards: sentiment_start(),
         training=as_json(SENTIMENT.training),
-        lora=[] if SENTIMENT.lora is None else ["--lora", as_json(SENTIMENT.lora)],
+        lora=lambda wildcards: (
+            ["--lora", as_json(SENTIMENT.lora)]
+            if SENTIMENT.lora is not None
+            and wildcards.get("start", "pretrained") == "pretrained"
+            else []
+        ),
         start=lambda wildcards: wildcards.get("start", "pretrained"),
         seed=lambda wildcards: wildcards.get("seed", SENTIMENT.seeds[0]),
         folder=lambda wildcards, output: (
@@ -115,10 +120,15 @@ rule evaluate_sentiment:
         data=[
             Path(name).name if Path(name).exists() else name for name in SENTIMENT.data
         ],
-        synthetic=SENTIMENT.synthetic,
+        # The bundled messages were written by a language model, which the article says.
+        synthetic=all(
+            Path(name).is_relative_to("data/sample") for name in SENTIMENT.data
+        ),
+        lora=SENTIMENT.lora is not None,
     shell:
         "python -m minillm.studies.sentiment --messages {input.messages:q} --predictions {input.predictions:q}"
         " --title {params.title:q} --data {params.data:q} --synthetic {params.synthetic:q}"
+        " --lora {params.lora:q}"
         " --records {output.records:q} --study {output.study:q} --confusion {output.confusion:q} 2> {log:q}"
 
 

@@ -124,13 +124,12 @@ rule tabulate_candidates:
     params:
         prompt=SETTINGS.studies.proverbs.generation.prompts[0],
         max_tokens=SETTINGS.studies.proverbs.generation.max_tokens,
-        seed=SETTINGS.studies.proverbs.generation.seed,
         threads=SETTINGS.evaluation.threads,
         device=SETTINGS.evaluation.device,
     shell:
         "python -m minillm.studies.candidates --weights {input.weights:q} --description {input.description:q}"
-        " --tokenizer {input.tokenizer:q} --prompt {params.prompt:q}"
-        " --max-tokens {params.max_tokens:q} --top 5 --temperature 0 --seed {params.seed:q} --threads {params.threads:q} --device {params.device:q}"
+        " --tokenizer {input.tokenizer:q} --prompt={params.prompt:q}"
+        " --max-tokens {params.max_tokens:q} --threads {params.threads:q} --device {params.device:q}"
         " --output {output.table:q} 2> {log:q}"
 
 

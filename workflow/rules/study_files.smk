@@ -188,7 +188,8 @@ def titles_of_study(study):
 def drawn_epochs():
     """The epochs at which the weights of the model of proverbs are kept."""
     training = SETTINGS.models[SETTINGS.studies.proverbs.models[0]].training
-    return range(training.evaluate_every, training.steps + 1, training.evaluate_every)
+    every, last = training.evaluate_every, training.steps
+    return [*range(every, last + 1, every)] or [last]
 
 
 def records_of_studies(studies):
@@ -199,8 +200,9 @@ def records_of_studies(studies):
         for path in (
             f"results/{{run}}/studies/{study}/records.json",
             *(
-                of_study(study, "metrics", f"{stage}.json")
+                file
                 for stage in MEASURED.get(study, [])
+                for file in of_study(study, "metrics", f"{stage}.json")
             ),
         )
     ]
@@ -228,12 +230,11 @@ def files_of_study(study):
         "sentiment": SENTIMENT_FILES,
         "inside": INSIDE_FILES,
     }
-    return expand(
-        "results/{run}/studies/{study}/{file}",
-        run=RUN,
-        study=study,
-        file=[*files[study], "study.json", "records.json"],
-    )
+    own = [*files[study], "study.json"]
+    return [
+        *expand("results/{run}/studies/{study}/{file}", run=RUN, study=study, file=own),
+        *expand(records_of_studies([study]), run=RUN),
+    ]
 
 
 def models_of_studies():
@@ -263,4 +264,6 @@ LEFT_OUT = {study: obstacle for study, obstacle in OBSTACLES.items() if obstacle
 
 onstart:
     for study, (reason, _) in LEFT_OUT.items():
-        print(f"The study {study} is left out: {reason}", file=sys.stderr)
+        print(
+            f"The study {study} is no part of this run: {reason}", file=sys.stderr
+        )

@@ -18,7 +18,7 @@ def plot_losses(histories: list[Path], study: Path, pdf: Path, png: Path) -> Non
     for number, (path, title) in enumerate(zip(histories, facts["titles"].values(), strict=True)):
         history = pd.read_csv(path)
         ax.plot(history["epoch"], history["train_loss"], color=COLOURS[number], linestyle=LINES[number], label=title)
-    reported = sorted((int(epoch), loss) for epoch, loss in facts["reported"].items())
+    reported = sorted((int(epoch), loss) for epoch, loss in facts["reported"]["loss"].items())
     ax.plot(*zip(*reported, strict=True), "x", color=GREY, label="original, según su informe")
     ax.set(xlabel="Época", ylabel="Pérdida (nat/carácter)", ylim=(0, None))
     comma_axes([ax])

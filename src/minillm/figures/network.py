@@ -1,8 +1,9 @@
 """The weights of a small model drawn as a network, once for each epoch that was kept, and all of them as an animation.
 
-Columns are the places that information goes through, from the letter that is read to the letter that comes next; edges
-are the weights of the matrix between two of them. Of each column a few units are drawn, evenly spaced, for nobody can
-read thousands of edges. Places, widths and colours are the same in every picture, so that what changes is the model.
+Columns are places that information goes through, from the letter that is read to the letter that comes next; edges are
+the weights of the matrix between two of them. Positions, queries, keys, norms and the paths around the layers are left
+out, and of each column a few units are drawn, evenly spaced: nobody can read thousands of edges. Places, widths and
+colours are the same in every picture, so that what changes is the model.
 """
 
 from pathlib import Path
@@ -22,9 +23,9 @@ from safetensors.numpy import load_file
 from minillm.figures.style import GREY, PAGE, save, with_comma
 from minillm.files import read_json, replacing
 from minillm.stage import run_stage
+from minillm.vocabulary.tokenizer import SPECIALS
 
 UNITS = 8  # drawn of each column
-SPECIALS = ["[PAD]", "[UNK]", "[BOS]", "[EOS]"]
 COLOUR_MAP = colormaps["RdBu_r"]
 MILLISECONDS = 700  # a picture of the animation
 Weights = dict[str, np.ndarray]
@@ -39,17 +40,17 @@ def draw_network(
     pdf: Path,
     png: Path,
 ) -> None:
-    """Draw `frames`, one for each measurement in `history`, their animation, and the first above the last.
+    """Draw `frames`, one for each epoch that their names say (`epoch_10.png`), as an animation too, and the first above
+    the last.
 
-    `snapshots` holds the weights of a MiniGPT under `<step>/<tensor>`; the file of a frame says its epoch, as in
-    `epoch_10.png`.
+    `snapshots` holds the weights of a MiniGPT under `<step>/<tensor>`, at each measurement in `history`.
     """
-    steps = pd.read_csv(history)["step"].tolist()
-    tensors = load_file(snapshots)
+    measured, tensors = pd.read_csv(history), load_file(snapshots)
+    epochs = [int(path.stem.rpartition("_")[2]) for path in frames]
+    steps = [int(measured["step"][measured["epoch"] >= epoch].iloc[0]) for epoch in epochs]
     matrices = [_matrices({n.partition("/")[2]: t for n, t in tensors.items() if n.startswith(f"{s}/")}) for s in steps]
     largest = max(float(np.abs(matrix).max()) for several in matrices for _, matrix in several)
     letters = _letters(read_json(tokenizer)["model"]["vocab"])
-    epochs = [int(path.stem.rpartition("_")[2]) for path in frames]
     for path, epoch, several in zip(frames, epochs, matrices, strict=True):
         figure = Figure(figsize=(PAGE, 3.2))
         _draw(figure, [figure.subplots()], [(epoch, several)], letters, largest)

@@ -1,10 +1,13 @@
 """What models are built from: plain values, no torch, so that the settings can name them cheaply."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Interval
 
+# What a model may be called on Hugging Face's hub.
+HUB_NAME = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
 Positive = Annotated[int, Ge(1)]
 Share = Annotated[float, Interval(ge=0, lt=1)]
 

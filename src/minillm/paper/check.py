@@ -1,28 +1,29 @@
-"""The PDF read back: is it the article that was meant, with the numbers that were measured?
+"""The article read back: is it the one that was meant, fit to be printed, with the numbers that were measured?
 
-LaTeX and BibTeX end with success when a citation is missing or a line runs into the margin, and a
-journal refuses a PDF for a font that is not in it. So the logs, the PDF's structure and its text
-are checked, and every number that the article printed is looked for in the text. A failed check is
-recorded, never raised.
+LaTeX and BibTeX end with success when a citation is missing or a line runs into the margin, and a journal refuses a PDF
+for a font that is not in it. So the logs, the sources, the PDF's structure and its text are checked, and every number
+that the article printed is looked for in the text. A failed check is recorded, never raised.
 """
 
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
-
-import pypdf
-from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject
 
 from minillm.files import read_json, write_json
 from minillm.paper.compile import PaperError
+from minillm.paper.lint import is_about_results, typed_numbers
+from minillm.paper.pdf import Document, read_pdf
+from minillm.paper.sources import Sources
 from minillm.stage import run_stage
 
 # Width and height in points (1/72 inch): US letter and A4, the two sizes that IEEE takes.
 PAGE_SIZES = ((612.0, 792.0), (595.28, 841.89))
+
+LEAST_PPI = 300  # what IEEE asks of pictures that are made of pixels
 
 SPANISH = ("Resumen", "Palabras clave", "Referencias")
 
@@ -46,53 +47,59 @@ _LOST_ACCENT = re.compile(r"[´¨˜ˆ¸]\s?[A-Za-zı]|\ufffd")
 
 
 @dataclass
-class _Document:
-    """What the checks ask of a PDF."""
-
-    text: str = ""
-    title: str = ""
-    encrypted: bool = False
-    scripts: bool = False
-    outlines: bool = False
-    sizes: list[tuple[float, float]] = field(default_factory=list)
-    fonts: dict[str, str] = field(default_factory=dict)  # name: what is wrong with it, or nothing
-
-
-@dataclass
 class _Checks:
     records: list[dict[str, Any]] = field(default_factory=list)
 
-    def add(self, name: str, faults: list[str], good: str) -> None:
+    def add(self, name: str, faults: Iterable[str], good: str) -> None:
         """Record one check: it passes if nothing is at fault."""
-        shown = "; ".join(faults[:10]) + (f"; and {len(faults) - 10} more" if len(faults) > 10 else "")
-        self.records.append({"name": name, "passed": not faults, "detail": shown or good})
+        found = list(faults)
+        shown = "; ".join(found[:10]) + (f"; and {len(found) - 10} more" if len(found) > 10 else "")
+        self.records.append({"name": name, "passed": not found, "detail": shown or good})
 
 
 def check_article(
-    pdf: Path, latex_log: Path, numbers: Path, output: Path, strict: bool = False, max_overfull_pt: float = 1.0
+    pdf: Path,
+    latex_log: Path,
+    bundle: Path,
+    numbers: Path,
+    sections: list[Path],
+    output: Path,
+    strict: bool = False,
+    max_pages: int | None = None,
+    max_overfull_pt: float = 1.0,
 ) -> None:
     """Check an article; write {"passed": …, "checks": [{"name", "passed", "detail"}]} to `output`.
 
-    `latex_log` is LaTeX's log, with BibTeX's beside it (suffix .blg); `numbers` is the list that
-    the renderer wrote; `max_overfull_pt` is how far, in points, a line may stick out. Raises
-    PaperError if an input is missing, if `numbers` is not such a list or, where `strict`, if a check
-    fails; otherwise failures are named on the screen.
+    `latex_log` is LaTeX's log, with BibTeX's and the list of files beside it (suffixes .blg and .fls); `bundle` is what
+    was compiled; `numbers` is the list that the renderer wrote; `sections` are the templates, of which those that
+    report results are searched for typed numbers; `max_pages` is the last page on which the references may begin;
+    `max_overfull_pt` is how far, in points, a line may stick out. Raises PaperError if an input is missing, if
+    `bundle` or `numbers` is not what it should be or, where `strict`, if a check fails; otherwise failures are named
+    on the screen.
     """
-    for path in (pdf, latex_log, numbers):
+    for path in (pdf, latex_log, bundle, numbers):
         if not path.is_file():
             raise PaperError(f"{path} is missing; compile the article first")
     printed = _printed(numbers)
     checks = _Checks()
+    checks.add(
+        "no typed results",
+        (place for section in sections if is_about_results(section) for place in typed_numbers(section)),
+        "the sections of results take their numbers from result files",
+    )
+    _check_sources(checks, Sources(bundle))
     _check_latex_log(checks, latex_log.read_text(encoding="utf-8", errors="replace"), max_overfull_pt)
     _check_bibtex_log(checks, latex_log.with_suffix(".blg"))
+    _check_files_read(checks, latex_log.with_suffix(".fls"))
     try:
-        document = _read(pdf)
-    except Exception as error:  # pypdf meets a broken PDF with almost any exception.
+        document = read_pdf(pdf)
+    except Exception as error:
         checks.add("PDF readable", [f"pypdf cannot read it ({type(error).__name__}: {error})"], "")
     else:
-        checks.add("PDF readable", [], f"{len(document.sizes)} pages")
-        _check_structure(checks, document)
-        _check_language(checks, document.text)
+        checks.add("PDF readable", [], f"{len(document.pages)} pages")
+        _check_structure(checks, document, max_pages)
+        _check_pictures(checks, document)
+        _check_language(checks, document)
         checks.add(
             "numbers printed",
             _missing(printed, document.text),
@@ -120,6 +127,13 @@ def _printed(numbers: Path) -> Counter[str]:
         ) from error
 
 
+def _check_sources(checks: _Checks, sources: Sources) -> None:
+    checks.add("floats referred to", sources.floats_without_reference(), "every figure, table and algorithm")
+    checks.add("figures used", sources.unused_figures(), "every file of a figure")
+    checks.add("width of figures", sources.figures_of_odd_width(), "each is as wide as a column or a page")
+    checks.add("entries of the bibliography", sources.bibliography_faults(), "each is cited and can be found")
+
+
 def _check_latex_log(checks: _Checks, log: str, max_overfull_pt: float) -> None:
     undefined = re.findall(r"((?:Reference|Citation) [`'][^']*') .*undefined", log)
     checks.add("references and citations defined", _unique(undefined), "none is undefined")
@@ -134,6 +148,13 @@ def _check_latex_log(checks: _Checks, log: str, max_overfull_pt: float) -> None:
         [f"{size} pt{place}" for size, place in boxes if float(size) > max_overfull_pt],
         f"nothing sticks out by more than {max_overfull_pt:g} pt",
     )
+    checks.add(
+        "no missing characters",
+        _unique(re.findall(r"Missing character: (There is no .*)", log)),
+        "the fonts have all that is printed",
+    )
+    commands = re.findall(r"\\write18 enabled|runsystem\(.*", log)
+    checks.add("no commands run", _unique(commands), "TeX could run none and was asked for none")
 
 
 def _check_bibtex_log(checks: _Checks, path: Path) -> None:
@@ -145,25 +166,63 @@ def _check_bibtex_log(checks: _Checks, path: Path) -> None:
     checks.add("bibliography", faults, "BibTeX has no warning")
 
 
-def _check_structure(checks: _Checks, document: _Document) -> None:
+def _check_files_read(checks: _Checks, path: Path) -> None:
+    """The article is made of its bundle and the TeX distribution, whose folders are called texmf…, and nothing else."""
+    if not path.is_file():
+        checks.add("files read", [f"{path} is missing: compile the article again"], "")
+        return
+    files = re.findall(r"^(?:INPUT|OUTPUT) (.*)$", path.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+    foreign = [
+        name
+        for name in map(PurePosixPath, files)
+        if ".." in name.parts or (name.is_absolute() and not any(part.startswith("texmf") for part in name.parts))
+    ]
+    checks.add("files read", _unique(map(str, foreign)), "those of the bundle and of the TeX distribution")
+
+
+def _check_structure(checks: _Checks, document: Document, max_pages: int | None) -> None:
     faults = [f"{name}: {fault}" for name, fault in document.fonts.items() if fault]
-    checks.add("fonts embedded, none Type 3", faults, f"{len(document.fonts)} fonts")
+    checks.add("fonts embedded as subsets, none Type 3", faults, f"{len(document.fonts)} fonts")
     sizes = set(document.sizes)
     known = [s for s in PAGE_SIZES if all(abs(w - s[0]) < 1 and abs(h - s[1]) < 1 for w, h in sizes)]
     odd = [] if known and sizes else [f"{w:g} × {h:g} pt" for w, h in sorted(sizes)] or ["no pages"]
     checks.add("page size", odd, "every page is US letter or every page is A4")
+    checks.add("no page numbers", _page_numbers(document.pages), "the publisher prints them")
+    begin = [number for number, page in enumerate(document.pages, start=1) if _REFERENCES_HEADING.search(page)]
+    long = [f"the references begin on page {last}" for last in begin[-1:] if max_pages is not None and last > max_pages]
+    checks.add("length", long, "no limit" if max_pages is None else f"the references begin by page {max_pages}")
+    new = [f"PDF {document.version}"] if document.version > "1.7" else []
+    checks.add("version of PDF", new, document.version)
     checks.add("not encrypted", ["the PDF is encrypted"] * document.encrypted, "no password")
     checks.add("no JavaScript", ["the PDF holds JavaScript"] * document.scripts, "none")
     checks.add("no bookmarks", ["the PDF has outlines"] * document.outlines, "none")
-    checks.add(
-        "title",
-        [] if document.title.strip() else ["the title is empty: set pdftitle"],
-        document.title,
-    )
+    for name, found in (("title", document.title), ("author", document.author)):
+        checks.add(name, [] if found.strip() else [f"the {name} is empty: set pdf{name}"], found)
 
 
-def _check_language(checks: _Checks, text: str) -> None:
+def _page_numbers(pages: list[str]) -> Iterator[str]:
+    """The heads and feet of pages, which are the first and the last line of their text, that hold the number.
+
+    A figure may begin or end with such a number too, so that one page proves nothing: all from the second on must.
+    """
+    for place, name in ((0, "top"), (-1, "foot")):
+        lines = [(page.strip().splitlines() or [""])[place].strip() for page in pages]
+        if len(lines) > 1 and all(line == str(number) for number, line in enumerate(lines[1:], start=2)):
+            yield f"they stand at the {name} of the pages: take \\pagestyle out"
+
+
+def _check_pictures(checks: _Checks, document: Document) -> None:
+    coarse = [f"page {page}: {ppi:.0f} pixels an inch" for page, ppi in document.images if ppi < LEAST_PPI]
+    checks.add("resolution of images", _unique(coarse), f"at least {LEAST_PPI} pixels an inch")
+    scaled = [f"page {page}: a figure at {scale:.0%}" for page, scale in document.figures if abs(scale - 1) > 0.01]
+    checks.add("scale of figures", _unique(scaled), "letters have the size that they were drawn with")
+
+
+def _check_language(checks: _Checks, document: Document) -> None:
     """Words, accents and marks. The bibliography and what is quoted are other people's words."""
+    text = document.text
+    foreign = [] if document.language.split("-")[0] == "es" else [f"«{document.language}»: set pdflang={{es}}"]
+    checks.add("language", foreign, document.language)
     heading = list(_REFERENCES_HEADING.finditer(text))
     body = text[: heading[-1].start()] if heading else text
     own = _ADDRESS.sub(" ", _QUOTED.sub(" ", body))
@@ -211,54 +270,7 @@ def _pattern(number: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\d)(?<!\d[.,]){digits}(?!\d)(?![.,]\d)")
 
 
-def _read(pdf: Path) -> _Document:
-    reader = pypdf.PdfReader(pdf)
-    document = _Document(encrypted=reader.is_encrypted)
-    root = reader.root_object
-    document.outlines = "/Outlines" in root
-    document.title = (reader.metadata and reader.metadata.title) or ""
-    for dictionary in _dictionaries(root):
-        if dictionary.get("/Type") == "/Font":
-            name = str(dictionary.get("/BaseFont", "a font without a name"))
-            document.fonts[name] = document.fonts.get(name) or _font_fault(dictionary)
-        if "/JS" in dictionary or dictionary.get("/S") == "/JavaScript":
-            document.scripts = True
-    for page in reader.pages:
-        document.sizes.append((float(page.mediabox.width), float(page.mediabox.height)))
-        document.text += page.extract_text() + "\n"
-    return document
-
-
-def _dictionaries(root: DictionaryObject) -> Iterator[DictionaryObject]:
-    """Every dictionary that the catalogue leads to: the fonts of figures inside figures too."""
-    waiting: list[object] = [root]
-    seen: set[int] = set()
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, IndirectObject):
-            if item.idnum in seen:
-                continue
-            seen.add(item.idnum)
-            item = item.get_object()
-        if isinstance(item, DictionaryObject):
-            yield item
-            waiting.extend(item.values())
-        elif isinstance(item, ArrayObject):
-            waiting.extend(item)
-
-
-def _font_fault(font: DictionaryObject) -> str:
-    if font.get("/Subtype") == "/Type3":
-        return "Type 3 (a bitmap or a drawing): use a Type 1 or TrueType font"
-    if font.get("/Subtype") == "/Type0":
-        return ""  # Its descendant, a font of its own, holds the file.
-    descriptor = font.get("/FontDescriptor", DictionaryObject()).get_object()
-    if not {"/FontFile", "/FontFile2", "/FontFile3"} & set(descriptor):
-        return "not embedded: embed it, or draw the figure again with embedded fonts"
-    return ""
-
-
-def _unique(faults: list[str]) -> list[str]:
+def _unique(faults: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(faults))
 
 

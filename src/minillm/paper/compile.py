@@ -23,6 +23,7 @@ COMMAND = [
     "-halt-on-error",
     "-file-line-error",
     "-latexoption=-no-shell-escape",
+    "-recorder",
     "article.tex",
 ]
 
@@ -57,9 +58,9 @@ class PaperError(ValueError):
 def compile_article(bundle: Path, pdf: Path, latex_log: Path) -> None:
     """Compile `article.tex` of a zip file that holds all its inputs (figures, references.bib).
 
-    Writes the PDF, LaTeX's log to `latex_log` and BibTeX's beside it with the suffix .blg (empty if
-    BibTeX did not run). The logs are written on failure too. Raises PaperError if TeX is not
-    installed or finds an error.
+    Writes the PDF, LaTeX's log to `latex_log` and beside it BibTeX's with the suffix .blg (empty if
+    BibTeX did not run) and, with the suffix .fls, the list of the files that LaTeX read and wrote. The
+    logs are written on failure too. Raises PaperError if TeX is not installed or finds an error.
     """
     for program in ("latexmk", "pdflatex"):
         if shutil.which(program) is None:
@@ -86,6 +87,7 @@ def compile_article(bundle: Path, pdf: Path, latex_log: Path) -> None:
         )
         write_text(latex_log, _text(work / "article.log"))
         write_text(latex_log.with_suffix(".blg"), _text(work / "article.blg"))
+        write_text(latex_log.with_suffix(".fls"), _text(work / "article.fls").replace(f"{work.resolve()}", "."))
         if run.returncode != 0:
             said = run.stderr + run.stdout
             raise PaperError(_explain(work, bundle.parent, said.decode(errors="replace")))

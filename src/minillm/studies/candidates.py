@@ -19,6 +19,8 @@ from minillm.studies.models import encode_prompt
 from minillm.studies.talk import UNFINISHED, harmless
 from minillm.vocabulary.tokenizer import decode
 
+TOP = 5  # candidates of each step in the table of a file
+
 
 def write_candidates(
     weights: Path,
@@ -26,19 +28,16 @@ def write_candidates(
     tokenizer: Path,
     prompt: str,
     max_tokens: int,
-    top: int,
-    temperature: float,
-    seed: int,
     threads: int,
     device: str,
     output: Path,
 ) -> None:
-    """Continue a prompt and write the table of the `top` candidates of each step.
+    """Continue a prompt, always with the most probable token, and write the table of the candidates of each step.
 
-    Raises ValueError if the prompt is empty or too long or the temperature out of range.
+    Raises ValueError if the prompt is empty or too long.
     """
     network, loaded = load_network(weights, description, tokenizer, threads, device)
-    lines = table(network, loaded, prompt, max_tokens, top, Sampling(temperature=temperature), seed)
+    lines = table(network, loaded, prompt, max_tokens, TOP, Sampling(), seed=0)
     write_text(output, "".join(f"{line}\n" for line in lines))
 
 

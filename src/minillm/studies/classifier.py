@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 
 from minillm.vocabulary.adopt_vocabulary import first_line, read_tokenizer
 
+UNLIMITED = 1024  # tokens that are read of a text by a model which does not say how many it can
 ROWS_AT_ONCE = 32  # texts that are read side by side
 
 
@@ -48,7 +49,7 @@ def read_classifier(pretrained: str, **head: Any) -> tuple[Any, Any, set[str]]:
 def context_of(network: Any, tokenizer: Any) -> int:
     """Tokens of a text that the network sees at most."""
     positions = getattr(network.config.get_text_config(), "max_position_embeddings", None)
-    return min(tokenizer.model_max_length, positions or tokenizer.model_max_length)
+    return min(tokenizer.model_max_length, positions or UNLIMITED)
 
 
 def encode_texts(tokenizer: Any, texts: Sequence[str], context: int) -> list[list[int]]:

@@ -9,7 +9,9 @@ import transformers
 
 from minillm.studies.classifier import context_of, encode_texts, probabilities, read_classifier
 from minillm.studies.messages import LABELS, label_number
+from minillm.studies.models import find
 from minillm.text import normalise
+from minillm.training.saved import is_saved_here
 
 RESULTS = Path("results")
 
@@ -23,7 +25,9 @@ def classify(texts: Iterable[str], pretrained: str | None, screen: TextIO) -> No
     """
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
-    place = pretrained or str(_newest_model())
+    place = str(_newest_model()) if pretrained is None else find(pretrained)
+    if is_saved_here(Path(place)):
+        raise ValueError(f"{place} is a language model: `snakemake sentiment` fine-tunes one to classify")
     network, tokenizer, missing = read_classifier(place)
     if missing:
         raise ValueError(

@@ -14,19 +14,19 @@ class Finetuning:
 
     __pydantic_config__: ClassVar = {"extra": "forbid", "use_attribute_docstrings": True}
 
-    epochs: Positive = 5
+    epochs: Positive = 8
     """Epochs at most; early stopping may end sooner."""
     batch_size: Positive = 16
     """Messages in each step."""
     micro_batches: Positive = 1
     """Parts of a batch that are computed one after the other, to save memory."""
-    learning_rate: Rate = 1e-4
+    learning_rate: Rate = 5e-4
     """Peak learning rate."""
     weight_decay: Annotated[float, Interval(ge=0, lt=1e3)] = 0.01
     """Decoupled weight decay."""
-    keep: Literal["loss", "macro_f1"] = "loss"
+    keep: Literal["loss", "macro_f1"] = "macro_f1"
     """What the epoch whose weights are kept is the best in, on the validation part."""
-    patience: Positive | None = None
+    patience: Positive | None = 3
     """Epochs without a new best after which training stops; null never stops early."""
 
 

@@ -1,10 +1,11 @@
 """Hello world: a model that learns a repetitive text by heart, with a causal mask and without one.
 
 The loss at every tenth epoch stands beside what the original of this study reported; its model had a mask of zeros,
-which is added to the scores and hides nothing. A low loss says little here: the text says the same again and again, and
-without a mask the answer stands in the input.
+which is added to the scores and hides nothing. A loss says little here, low or high: the text says the same again and
+again, and without a mask the answer stands in the input, if the model learns to look there.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from minillm.evaluation.record import Record, write_records
 from minillm.files import read_json, write_json, write_text
 from minillm.stage import run_stage
 
-# What the original reported: the loss by epoch.
+# What the original reported: the loss by epoch. Its perplexity of 1.05 is the exponential of the last one.
 REPORTED = {10: 1.20, 20: 0.80, 30: 0.40, 40: 0.10, 50: 0.05}
 
 
@@ -69,7 +70,7 @@ def tabulate_hello_world(
             "titles": titles,
             "leaking": leaking,
             "epochs": epochs,
-            "reported": REPORTED,
+            "reported": {"loss": REPORTED, "perplexity": math.exp(REPORTED[max(REPORTED)])},
             "texts": written,
         },
     )

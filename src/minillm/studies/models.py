@@ -5,7 +5,6 @@ A model is a folder that a training of ours or `save_pretrained` wrote, a name i
 """
 
 import logging
-import re
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from minillm.evaluation.loading import load_network
+from minillm.model.config import HUB_NAME
 from minillm.model.language_model import LanguageModel
 from minillm.model.outside import around
 from minillm.training.adopt_model import read_model, read_pretrained
@@ -24,7 +24,6 @@ from minillm.vocabulary.adopt_vocabulary import first_line
 from minillm.vocabulary.tokenizer import encode, vocabulary_size
 
 RESULTS = Path("results")
-HUB_NAME = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
 UNLIMITED = 1024  # tokens that are read at once by a model which does not say how many
 
 

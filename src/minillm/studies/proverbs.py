@@ -1,4 +1,4 @@
-"""Proverbs: what a small model makes of them, each marked as copied, nearly copied or new.
+"""Proverbs: what a small model makes of them, each marked as copied, nearly copied, new or empty.
 
 A model of a few hundred proverbs can write one that nobody knows, or give back one it has read. Each is compared with
 the most similar of those it was trained on; the proverbs of the test split, which people made, are judged in the same
@@ -25,8 +25,8 @@ from minillm.vocabulary.tokenizer import decode
 
 WRITTEN = 30  # proverbs that the model writes from nothing
 NEAR = 0.8  # share of letters in common from which on a proverb is a variant of another
-Kind = Literal["copied", "near", "new"]
-MARKS: dict[Kind, str] = {"copied": "copied", "near": "nearly copied", "new": "new"}
+Kind = Literal["copied", "near", "new", "empty"]
+MARKS: dict[Kind, str] = {"copied": "copied", "near": "nearly copied", "new": "new", "empty": "empty"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,15 @@ def write_proverbs(
     counts = Counter(one.kind for one in own)
     head = ", ".join(f"{counts[kind]} {mark}" for kind, mark in MARKS.items())
     write_text(texts, "\n".join([f"{len(own)} proverbs at temperature {temperature:g}: {head}.", "", *lines, ""]))
-    write_json(study, {"model": model, "written": [asdict(one) for one in own], "human": len(human)})
+    write_json(
+        study,
+        {
+            "model": model,
+            "temperature": temperature,
+            "written": [asdict(one) for one in own],
+            "human": len(human),
+        },
+    )
 
 
 def judge(proverbs: Iterable[str], known: Sequence[str]) -> list[Judged]:
@@ -91,8 +99,8 @@ def judge(proverbs: Iterable[str], known: Sequence[str]) -> list[Judged]:
             matcher.set_seq1(its_letters)
             if matcher.real_quick_ratio() > best and matcher.quick_ratio() > best and (ratio := matcher.ratio()) > best:
                 best, nearest = ratio, one
-        part = own in letters[nearest] and 2 * len(own) >= len(letters[nearest])
-        kind: Kind = "copied" if best == 1 else "near" if best >= NEAR or part else "new"
+        part = own in letters[nearest] and len(own) >= len(letters[nearest]) / 2 > 0
+        kind: Kind = "copied" if best == 1 else "near" if best >= NEAR or part else "new" if own else "empty"
         judged.append(Judged(text, kind, nearest))
     return judged
 

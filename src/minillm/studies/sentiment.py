@@ -38,14 +38,15 @@ def evaluate_sentiment(
     title: str,
     data: list[str],
     synthetic: bool,
+    lora: bool,
     records: Path,
     study: Path,
     confusion: Path,
 ) -> None:
     """Measure what was predicted of the test part, in `…/<start>/seed-<seed>/predictions.csv`.
 
-    `title` is how the article calls what was fine-tuned. `study` gets what the article says besides numbers,
-    `confusion` how often each label was taken for each.
+    `title` is how the article calls what was fine-tuned, `lora` whether by low-rank adaptation. `study` gets what the
+    article says besides numbers, `confusion` how often each label was taken for each.
     """
     texts, labels = read_messages(messages, "train", "validation")
     test_texts, true = read_messages(messages, "test")
@@ -82,6 +83,7 @@ def evaluate_sentiment(
             "title": title,
             "data": data,
             "synthetic": synthetic,
+            "lora": lora,
             "messages": {split: len(read_messages(messages, split)[0]) for split in ("train", "validation", "test")},
             "seeds": len({seed for name, seed in found if name == "pretrained"}),
             "tfidf": {"features": features, "strength": strength},

@@ -76,6 +76,8 @@ def read_model(pretrained: str) -> Any:
             f"{pretrained}: no causal language model with safetensors weights can be read from it "
             f"({first_line(error)}); give a folder that save_pretrained wrote, or its name on the hub"
         ) from error
+    if any("Classification" in name for name in model.config.architectures or []):
+        raise ValueError(f"{pretrained}: was saved as a classifier, which writes no text: give a causal language model")
     if report["missing_keys"]:
         missing = ", ".join(sorted(report["missing_keys"])[:3])
         raise ValueError(f"{pretrained}: its weights lack {missing}: it was not saved as a causal language model")

@@ -110,6 +110,10 @@ class TrainingBatches:
         self.windows_per_epoch = len(Windows(documents, context, start=0))
         self._epochs: OrderedDict[int, tuple[Windows, Integers]] = OrderedDict()
 
+    def steps_of(self, count: int, unit: str) -> int:
+        """So many `steps`, or the steps that so many `epochs` take, the last of which may belong to the next."""
+        return -(-count * self.windows_per_epoch // self.batch_size) if unit == "epochs" else count
+
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets (batch, context) of a step, counted from 0."""
         numbers = np.arange(step * self.batch_size, (step + 1) * self.batch_size)

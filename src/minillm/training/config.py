@@ -1,11 +1,9 @@
 """The settings of a training run: plain numbers, no torch. Budgets are steps or epochs, never seconds."""
 
-import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Ge, Interval
 
 Positive = Annotated[int, Ge(1)]
 Rate = Annotated[float, Interval(gt=0, lt=1e3)]  # finite
@@ -19,9 +17,9 @@ class TrainingConfig:
     __pydantic_config__: ClassVar = {"extra": "forbid", "use_attribute_docstrings": True}
 
     steps: Positive
-    """Optimizer steps at most; early stopping may end sooner."""
+    """Optimizer steps at most, or epochs (see `counted_in`); early stopping may end sooner."""
     counted_in: Literal["steps", "epochs"] = "steps"
-    """Unit of `steps` and `evaluate_every`; epochs are turned into steps when the data is known."""
+    """Unit of `steps` and `evaluate_every`, of nothing else."""
     batch_size: Positive = 32
     """Windows of `context` tokens in each step."""
     micro_batches: Positive = 1
@@ -56,8 +54,8 @@ class TrainingConfig:
     """Decay of a running mean of the weights, which is then measured and kept; 0 keeps the weights themselves."""
     gradient_clip: Rate = 1.0
     """Largest norm of the gradient."""
-    evaluate_every: Annotated[int | float, Gt(0)] = 100
-    """Steps between measurements on the validation split."""
+    evaluate_every: Positive = 100
+    """Steps, or epochs, between measurements on the validation split."""
     snapshots: bool = False
     """Whether the weights at each measurement are kept, for pictures of how they change."""
     validation_tokens: Positive | None = None
@@ -73,18 +71,3 @@ class TrainingConfig:
     loss scaling on older GPUs, fp32 elsewhere."""
     compile: Literal["auto", "always", "never"] = "auto"
     """Whether the model is compiled first (torch.compile, half a minute). `auto`: for long runs on a GPU or in bf16."""
-
-    def in_steps(self, steps_per_epoch: float) -> "TrainingConfig":
-        """The same with what is counted in epochs turned into steps."""
-        if self.counted_in == "steps":
-            return self
-        return dataclasses.replace(
-            self,
-            counted_in="steps",
-            steps=math.ceil(self.steps * steps_per_epoch),
-            evaluate_every=self.evaluate_every * steps_per_epoch,
-        )
-
-    def measures_after(self, step: int) -> bool:
-        """Whether the validation split is measured after this step: where an interval is complete, and at the end."""
-        return step == self.steps or int(step / self.evaluate_every) > int((step - 1) / self.evaluate_every)

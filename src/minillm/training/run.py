@@ -169,13 +169,21 @@ class Run:
             }
         )
         if self.config.snapshots:
-            self.snapshots |= {f"{self.step}/{name}": t.clone() for name, t in self.averaged.named_parameters()}
+            weights = self.averaged.named_parameters()
+            self.snapshots |= {f"{self.step}/{name}": tensor.detach().to("cpu", copy=True) for name, tensor in weights}
         if validation_loss < self.best_loss:
             self.best_loss = validation_loss
             self.best = {name: tensor.clone() for name, tensor in self.averaged.state_dict().items()}
             self.measurements_since_best = 0
         else:
             self.measurements_since_best += 1
+
+    def measures_now(self) -> bool:
+        """Whether the step just taken is the first to complete another interval of `evaluate_every`, or the last."""
+        windows = self.batches.windows_per_epoch if self.config.counted_in == "epochs" else self.batches.batch_size
+        done, before = (step * self.batches.batch_size for step in (self.step, self.step - 1))
+        interval = self.config.evaluate_every * windows
+        return self.step == self.config.steps or done // interval > before // interval
 
     def finished(self) -> bool:
         """Whether all steps are done or early stopping has been reached."""

@@ -92,19 +92,20 @@ def train_model(
         curriculum_epochs=training.curriculum_epochs,
         token_dropout=training.token_dropout,
     )
-    training = training.in_steps(batches.windows_per_epoch / training.batch_size)
+    # What is trained with counts in steps; what is written down stays as it was set.
+    in_steps = dataclasses.replace(training, steps=batches.steps_of(training.steps, training.counted_in))
     torch.manual_seed(seed)
     network = build_model(config, vocabulary_size).to(device)
     parameters = count_parameters(network)
     # About six operations for each parameter and token (Kaplan et al. 2020, arXiv:2001.08361).
     workers = training.threads if device.type == "cpu" else 1
-    operations = 6 * parameters * training.steps * training.batch_size * config.context / workers
+    operations = 6 * parameters * in_steps.steps * training.batch_size * config.context / workers
     # Not every class of a user's can be compiled, and none is without being asked.
     compilation = "never" if training.compile == "auto" and isinstance(config, ModuleConfig) else training.compile
     speed = choose_speed(training.precision, compilation, device, operations)
     run = Run(
         network=network,
-        config=training,
+        config=in_steps,
         batches=batches,
         validation=Windows(unseen, config.context, limit=training.validation_tokens),
         seed=seed,
@@ -114,7 +115,7 @@ def train_model(
     title = f"{name}, seed {seed}"
     threads = f" ({training.threads} thread{'s' if training.threads > 1 else ''})" if device.type == "cpu" else ""
     how = f"{speed.precision}, compiled" if speed.compiled else speed.precision
-    say(f"{title}: {parameters:,} parameters on {device}{threads} in {how}, {training.steps} steps")
+    say(f"{title}: {parameters:,} parameters on {device}{threads} in {how}, {in_steps.steps} steps")
     data = [tokenizer, train_tokens, train_offsets, validation_tokens, validation_offsets]
     mark = checkpoint.fingerprint([*data, *code], [config, training, seed, speed, device.type])
     saved = weights.with_name("checkpoint.pt")
@@ -123,7 +124,7 @@ def train_model(
         run.restore(state)
         seconds = state["seconds"]
         say(f"{title}: going on from step {run.step}")
-    meter = Meter(title, training.steps, run.step, training.batch_size * config.context, seconds)
+    meter = Meter(title, in_steps.steps, run.step, training.batch_size * config.context, seconds)
     _steps(run, meter, saved, mark, history, timing)
     # Once more: a run that goes on from a checkpoint of its last step has not written them yet.
     write_csv(history, HISTORY, run.history)
@@ -137,7 +138,7 @@ def train_model(
             "steps": run.step,
             "best_step": min(run.history, key=lambda row: row["validation_loss"])["step"],
             "best_validation_loss": run.best_loss,
-            "stopped_early": run.step < training.steps,
+            "stopped_early": run.step < in_steps.steps,
             "tokens": run.step * training.batch_size * config.context,
             "epochs": run.step * training.batch_size / run.batches.windows_per_epoch,
             "device": device.type,
@@ -157,7 +158,7 @@ def _steps(run: Run, meter: Meter, saved: Path, mark: str, history: Path, timing
             run.train_step()
             if meter.after(run.step):
                 meter.show(run.step, run.look())
-            measured = run.config.measures_after(run.step)
+            measured = run.measures_now()
             if measured:
                 run.measure(meter.seconds(), meter.speed(run.step))
                 _log.info("step %d: %s", run.step, {k: round(v, 4) for k, v in run.history[-1].items()})
