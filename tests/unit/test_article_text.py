@@ -49,7 +49,7 @@ def test_every_row_beside_the_old_report_has_its_own_metric() -> None:
                for order in range(1, 5) for name, shift in (("una", 0.01), ("otra", 0.02))}  # fmt: skip
     numbers |= {"bias_mean_predicted_padding of una": 5.0, "bias_variance_predicted_padding of otra": 7.0}
     rows = re.findall(
-        r"^    (.*?) \\\\$", section("discusion", model("una"), model("otra"), numbers=numbers), re.MULTILINE
+        r"^    (.*?) \\\\$", section("apendice_informe", model("una"), model("otra"), numbers=numbers), re.MULTILINE
     )
     by_name = {row.split(" & ")[0]: row.split(" & ")[1:] for row in rows}
     assert by_name["BLEU-1"] == ["0{,}0731", "0{,}1100", "0{,}1200"]
@@ -91,9 +91,9 @@ def test_marks_that_are_not_reached_are_named() -> None:
 
 def test_only_a_leak_that_flatters_explains_the_old_report() -> None:
     honest, plain, flattered = model("una"), model("otra", leaks=True), model("otra", leaks=True, flattered=True)
-    assert "no se ha reproducido" in section("discusion", honest)
-    assert "no se ha reproducido" in section("discusion", honest, plain)
-    assert "Un modelo que ve el futuro (otra) obtiene" in section("discusion", honest, flattered)
+    assert "no se ha reproducido" in section("apendice_informe", honest)
+    assert "no se ha reproducido" in section("apendice_informe", honest, plain)
+    assert "Un modelo que ve el futuro (otra) obtiene" in section("apendice_informe", honest, flattered)
 
 
 # The studies

@@ -22,7 +22,7 @@ def plot_training(histories: list[Path], titles: dict[str, str], pdf: Path, png:
 
     A pretrained model has none and is left out.
     """
-    figure = Figure(figsize=(PAGE, 1.9))
+    figure = Figure(figsize=(PAGE, 1.75))
     axes = figure.subplots(1, 4)
     for number, model in enumerate(titles):
         look: dict[str, Any] = {"color": COLOURS[number % len(COLOURS)]}

@@ -37,7 +37,7 @@ def render_article(
     bundle: Path,
     numbers: Path,
 ) -> None:
-    """Write `article.tex`, the zip file of all LaTeX sources and figures, and the list of printed numbers.
+    """Write `article.tex`, the zip file of all LaTeX sources and the figures that it shows, and the printed numbers.
 
     `templates` is the folder of article.tex and its sections. Raises PaperError, naming the file and line, for a
     mistake in a template or a number that is not in the results, and if the article is a draft and must not be one.
@@ -67,7 +67,8 @@ def render_article(
     text = render(environment(templates, printed), templates / "article.tex", values)
     write_text(article, text)
     printed.write(numbers)
-    members = {"article.tex": article, "references.bib": bibliography, **{path.name: path for path in figures}}
+    shown = {path.name: path for path in figures if f"{{{path.name}}}" in text}
+    members = {"article.tex": article, "references.bib": bibliography, **shown}
     with replacing(bundle) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, path in sorted(members.items()):
             # A ZipInfo without a date says 1980: the same bytes every time.
