@@ -26,8 +26,8 @@ rule tabulate_hello_world:
         seed=SEEDS[0],
     shell:
         "python -m minillm.studies.hello_world --histories {input.histories:q} --verdicts {input.verdicts:q}"
-        " --generations {input.generations:q} --titles {params.titles:q} --corpus {params.corpus:q} --seed {params.seed:q} --losses {output.losses:q}"
-        " --texts {output.texts:q} --study {output.study:q} --records {output.records:q} 2> {log:q}"
+        " --generations {input.generations:q} --titles {params.titles:q} --corpus {params.corpus:q}"
+        " --seed {params.seed:q} --losses {output.losses:q} --texts {output.texts:q} --study {output.study:q} --records {output.records:q} 2> {log:q}"
 
 
 rule plot_losses:
@@ -38,7 +38,13 @@ rule plot_losses:
         code=code("minillm.figures.loss_plot"),
     output:
         pdf="results/{run}/studies/hello_world/loss_plot.pdf",
-        png="results/{run}/studies/hello_world/loss_plot.png",
+        png=report(
+            "results/{run}/studies/hello_world/loss_plot.png",
+            caption="../report/loss_plot.rst",
+            category="Estudios",
+            subcategory=STUDY_TITLES["hello_world"],
+            labels={"contenido": "Hola mundo: pérdida por época"},
+        ),
     log:
         "logs/{run}/studies/plot_losses.log",
     benchmark:
@@ -82,8 +88,8 @@ rule write_proverbs:
         "python -m minillm.studies.proverbs --weights {input.weights:q} --description {input.description:q}"
         " --tokenizer {input.tokenizer:q} --articles {input.articles:q} --corpus {params.corpus:q}"
         " --model {params.model:q} --training-seed {params.training_seed:q}"
-        " --max-tokens {params.max_tokens:q} --temperature {params.temperature:q} --seed {params.seed:q} --threads {params.threads:q} --device {params.device:q}"
-        " --texts {output.texts:q} --study {output.study:q} --records {output.records:q} 2> {log:q}"
+        " --max-tokens {params.max_tokens:q} --temperature {params.temperature:q} --seed {params.seed:q}"
+        " --threads {params.threads:q} --device {params.device:q} --texts {output.texts:q} --study {output.study:q} --records {output.records:q} 2> {log:q}"
 
 
 rule list_parameters:
@@ -146,9 +152,21 @@ rule draw_network:
             epoch=drawn_epochs(),
             allow_missing=True,
         ),
-        animation="results/{run}/studies/proverbs/epochs.gif",
+        animation=report(
+            "results/{run}/studies/proverbs/epochs.gif",
+            caption="../report/epochs.rst",
+            category="Estudios",
+            subcategory=STUDY_TITLES["proverbs"],
+            labels={"contenido": "Refranes: los pesos, época a época"},
+        ),
         pdf="results/{run}/studies/proverbs/network.pdf",
-        png="results/{run}/studies/proverbs/network.png",
+        png=report(
+            "results/{run}/studies/proverbs/network.png",
+            caption="../report/network.rst",
+            category="Estudios",
+            subcategory=STUDY_TITLES["proverbs"],
+            labels={"contenido": "Refranes: los pesos como red"},
+        ),
     log:
         "logs/{run}/studies/draw_network.log",
     benchmark:
@@ -195,7 +213,13 @@ use rule plot_training as plot_shakespeare with:
         code=code("minillm.figures.training"),
     output:
         pdf="results/{run}/studies/shakespeare/shakespeare.pdf",
-        png="results/{run}/studies/shakespeare/shakespeare.png",
+        png=report(
+            "results/{run}/studies/shakespeare/shakespeare.png",
+            caption="../report/shakespeare.rst",
+            category="Estudios",
+            subcategory=STUDY_TITLES["shakespeare"],
+            labels={"contenido": "Shakespeare: curvas de aprendizaje"},
+        ),
     log:
         "logs/{run}/studies/plot_shakespeare.log",
     benchmark:

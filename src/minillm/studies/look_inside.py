@@ -7,7 +7,7 @@ measures the model: it is little, and comes out the same.
 import dataclasses
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -101,7 +101,6 @@ def look_inside(
             "positions": made_of["positions"],
             "words": len(shown.ids),
             "whole_words": shown.whole_words,
-            "attends_first": _side(to_first, evenly),
             "varied": [f"{heat:g}" for heat in varied],
             "more_varied_when_hotter": _rises([varied[heat][0] for heat in sorted(varied)]),
         },
@@ -144,13 +143,6 @@ def write_attention(path: Path, weights_LHTT: npt.NDArray[np.float32], names: li
 
 def _rises(values: list[float]) -> bool:
     return len(values) > 1 and all(low < high for low, high in pairwise(values))
-
-
-def _side(record: Record, mark: float) -> Literal["above", "below", "unclear"]:
-    """On which side of a mark the interval of a number lies."""
-    if record.low is None or record.high is None or record.low <= mark <= record.high:
-        return "unclear"
-    return "above" if record.low > mark else "below"
 
 
 if __name__ == "__main__":

@@ -15,9 +15,8 @@ from tokenizers import Tokenizer
 
 from minillm.vocabulary.tokenizer import decode, vocabulary_size
 
-FEWEST_WORDS = (
-    10  # a vocabulary with fewer whole words, such as one of characters, is shown by its most frequent tokens
-)
+# A vocabulary with fewer whole words, such as one of characters, is shown by its most frequent tokens.
+FEWEST_WORDS = 10
 SEED = 1
 
 
