@@ -19,14 +19,22 @@ have_tex() {
     [ -n "$(kpsewhich IEEEtran.cls)" ] && [ -n "$(kpsewhich spanish.ldf)" ] && [ -n "$(kpsewhich algpseudocode.sty)" ]
 }
 
-# Needed by tests: a spell checker for the bundled texts, and what a real MediaWiki runs on. MediaWiki itself is only
-# unpacked into .venv/: installed as a package it would bring a web server that starts with the machine.
+# Needed by tests: a spell checker for the bundled texts, a browser for the report, and what a real MediaWiki runs on.
+# MediaWiki itself is only unpacked into .venv/: installed as a package it would bring a web server that starts with the
+# machine.
 apt_test="hunspell hunspell-es php-cli php-intl php-mbstring php-sqlite3 php-xml"
+# Ubuntu has no such package (its chromium comes as a snap): it is installed apart, so that the others come all the same.
+apt_browser="chromium-headless-shell"
 wiki=.venv/mediawiki
 
 have_test_tools() {
   hunspell -d es_ES -l </dev/null >/dev/null 2>&1 &&
     php -r 'exit(array_diff(["intl", "mbstring", "pdo_sqlite", "xml"], get_loaded_extensions()) ? 1 : 0);' 2>/dev/null
+}
+
+have_browser() {
+  command -v chromium-headless-shell >/dev/null 2>&1 || command -v chromium >/dev/null 2>&1 ||
+    command -v google-chrome >/dev/null 2>&1
 }
 
 can_apt() { command -v apt-get >/dev/null 2>&1; }
@@ -71,12 +79,17 @@ check)
   ;;
 test)
   if ! can_apt; then
-    echo "Tests are skipped that need hunspell with es_ES or PHP where these are missing, and those that need MediaWiki,"
-    echo "which is taken from the packages of Debian or Ubuntu."
-  elif have_test_tools || apt_install have_test_tools "hunspell and PHP" "$apt_test"; then
+    echo "Tests are skipped that need hunspell with es_ES, PHP or Chromium where these are missing, and those that need"
+    echo "MediaWiki, which is taken from the packages of Debian or Ubuntu."
+    exit 0
+  fi
+  if have_test_tools || apt_install have_test_tools "hunspell and PHP" "$apt_test"; then
     if [ ! -d "$wiki" ]; then unpack_wiki; fi
   else
     echo "Some tests are skipped. To run them too: sudo apt-get install --no-install-recommends $apt_test"
+  fi
+  if ! have_browser && ! apt_install have_browser "Chromium" "$apt_browser"; then
+    echo "The tests of the report in a browser are skipped. To run them too: install $apt_browser or another Chromium."
   fi
   ;;
 "")

@@ -36,6 +36,10 @@ class Metrics:
             if row["seed"] in (seed, "") or (seed == ALL_SEEDS and row["model"] not in averaged)
         }
 
+    def names(self) -> list[tuple[str, str, str]]:
+        """Metric, model and split of every number, sorted."""
+        return sorted(self._rows)
+
     def has(self, metric: str, model: str, split: str = "") -> bool:
         """Whether there is such a number."""
         return (metric, model, split) in self._rows

@@ -325,6 +325,10 @@ class Paper(_Strict):
     """Whether a failed check is an error; otherwise the article is marked as a draft and lists them."""
     max_pages: Annotated[int, Field(gt=0)] | None = None
     """The last page on which the references may begin; without it, no limit."""
+    dir: str | None = Field(default=None, min_length=1)
+    """A folder of one's own, from the project's folder: its files take the place of those in paper/ called the same."""
+    scaffold: bool = False
+    """Whether the sections ask guiding questions, for a course where students write the text in `dir`."""
 
 
 class Settings(_Strict):

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import random
 import re
 import shutil
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 
 import pypdf
 import pytest
+from hostile import hostile_strings
+from PIL import Image
 
 from minillm.paper.check import check_article
 from minillm.paper.compile import PaperError, compile_article
@@ -47,12 +48,12 @@ PREAMBLE = r"""\documentclass[conference]{IEEEtran}
 """
 
 BIBLIOGRAPHY = """@article{vaswani, author={A. Vaswani}, title={Attention}, journal={NeurIPS},
-  year={2017}, volume={30}, pages={1--11}}
+  year={2017}, volume={30}, pages={1--11}, doi={10.48550/arXiv.1706.03762}}
 """
 
 ARTICLE = (
     PREAMBLE
-    + r"""\hypersetup{pdftitle={\VAR{title}},pdfauthor={Ana}}
+    + r"""\hypersetup{pdftitle={\VAR{title}},pdfauthor={Ana},pdflang={es}}
 \begin{document}\title{\VAR{title}}\author{\IEEEauthorblockN{Ana Núñez}}\maketitle
 \begin{abstract}Un modelo pequeño en español.\end{abstract}
 \begin{IEEEkeywords}transformador\end{IEEEkeywords}
@@ -110,116 +111,7 @@ def render(tmp_path: Path, numbers: Path | None = None, article: str = ARTICLE) 
     return rendered
 
 
-HOSTILE = [
-    r"\input{/etc/passwd}",
-    r"\input{|ls}",
-    r"\include{/etc/passwd}",
-    r"\openin5=/etc/passwd \read5 to\x \x",
-    r"\immediate\write18{touch executed}",
-    r"\write18{touch executed}",
-    r"\immediate\openout7=executed.txt \immediate\write7{x}",
-    "^^5cinput{/etc/passwd}",
-    "^^5c^^69nput",
-    r"\catcode`\%=12",
-    r"\csname input\endcsname{/etc/passwd}",
-    r"\def\par{}",
-    r"\end{document}",
-    r"\begin{verbatim}",
-    r"\verb|x|",
-    r"\loop\iftrue\repeat",
-    r"\usepackage{x}",
-    r"\\[2cm]",
-    r"\\*",
-    "* después de un fin de fila",
-    "[opcional] después de un fin de fila",
-    "] cierra",
-    "% comentario",
-    "100 %",
-    "a % b\nc",
-    "{",
-    "}",
-    "}}}}{{{{",
-    "{}",
-    "$",
-    "$$",
-    "$x^2_3$",
-    r"\(x\)",
-    "&",
-    "a & b && c",
-    "#",
-    "#1 ##2",
-    "_",
-    "^",
-    "^^",
-    "^^M",
-    "~",
-    "\\",
-    "\\\\",
-    "\\\\\\",
-    "a\\",
-    "a\n\nb",
-    "\n\n\n",
-    "\r\n\r\n",
-    "\t",
-    "",
-    " ",
-    "a\x00b",
-    "\x00",
-    "\x7f\x80\x9f",
-    "".join(map(chr, range(32))),
-    "\ufffd\ufffe\uffff",
-    "\ufeffBOM",
-    "\u200b\u200c\u200d\u2060",
-    "\u202a\u202b\u202e\u2066\u2069 derecha",
-    "\u00ad",
-    "\u2028\u2029\x85\x0b\x0c",
-    "\u00a0\u2009\u202f\u2003\u3000",
-    "😀👩‍👩‍👧‍👦🇪🇸",
-    "中文字符 日本語 한국어",
-    "Ελλάδα αβγ ΑΒΓ ς ϑ",
-    "Москва עברית العربية हिन्दी",
-    "n\u0303 a\u0301 u\u0308 q\u0303 \u0301 <\u0338",
-    "Z̷̨͙a͓l̡g̕o͢",
-    "āĕřőțğḍ ŋ ĳ",
-    "\U0010ffff\U000e0001",
-    "\ud800 \udfff",
-    "-- --- ---- <- -> << >> <<<",
-    "?` !` `` '' ,, `x' \"x\"",
-    "fi fl ffi",
-    "« “ ‘ ’ ” » ‹ ›",
-    "€ £ ¥ § ¶ © ® ™ ° º ª ½ ² ³ µ · … • † ‡ ‰",
-    "− ≤ ≥ ≈ ∞ ∈ √ ← → ↔ ≠ ∑ ∫",
-    "a=b, c=[d]",
-    "@ / | + : ; ( )",
-    '~n \'a "u "` "\' <>',
-    r"\VAR{x} \BLOCK{for} \COMMENT{x} %% for",
-    "<script>alert(1)</script>",
-    "../../../etc/passwd",
-    "=HYPERLINK()",
-    "\\codepoint{41} \\tachado{x}",
-    "a" * 200,
-    "😀" * 60,
-    "\x1b[31mrojo\x1b[0m",
-    *[
-        f"\\{word}"
-        for word in ("par", "bye", "relax", "fi", "else", "or", "endgroup", "begingroup", "span", "cr", "noalign")
-    ],
-    *[f"\\{word}{{x}}" for word in ("textbf", "footnote", "label", "ref", "cite", "url", "href", "special", "pdfobj")],
-    *["x" + c + "y" for c in map(chr, range(0x20, 0x7F))],
-    bytes(range(256)).decode("latin-1"),
-    bytes(range(256)).decode("utf-8", errors="replace"),
-    bytes(range(255, -1, -1)).decode("utf-8", errors="surrogateescape"),
-]
-
 SPANISH_TEXT = "El pingüino Núñez añadió: ¿qué café «frío» costó 5 pesos? ¡Ninguno! José, Ángel, IÑIGO."
-
-
-def hostile_strings() -> list[str]:
-    chance = random.Random(0)
-    planes = [(0, 0x7F), (0x80, 0x24F), (0x250, 0xD7FF), (0xE000, 0xFFFF), (0x10000, 0x10FFFF)]
-    drawn = ["".join(chr(chance.randint(*chance.choice(planes))) for _ in range(30)) for _ in range(40)]
-    noise = [chance.randbytes(60).decode("utf-8", errors="replace") for _ in range(20)]
-    return HOSTILE + drawn + noise
 
 
 def test_hostile_text_prints_and_does_nothing(tmp_path: Path) -> None:
@@ -277,9 +169,11 @@ def test_same_bytes_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     second, second_log = build(tmp_path / "a much longer name" / "two", article)
     assert hashlib.sha256(first.read_bytes()).digest() == hashlib.sha256(second.read_bytes()).digest()
     assert first_log.read_bytes() == second_log.read_bytes()
-    assert first_log.with_suffix(".blg").read_bytes() == second_log.with_suffix(".blg").read_bytes()
+    for suffix in (".blg", ".fls"):
+        assert first_log.with_suffix(suffix).read_bytes() == second_log.with_suffix(suffix).read_bytes()
     assert sorted(p.name for p in first.parent.iterdir()) == [
         "article.blg",
+        "article.fls",
         "article.log",
         "article.pdf",
     ]
@@ -298,6 +192,10 @@ def test_a_latexmkrc_in_the_bundle_is_not_run(tmp_path: Path) -> None:
         (
             "\nHola \\nada aquí",
             r"article\.tex:\d+: Undefined control sequence\. near «…Hola \\nada»; ",
+        ),
+        (
+            r"\pdfmapline{=cmr10 CMR10 <falta.pfb}\font\x=cmr10 \x hola\end{document}",
+            r"article\.tex:: pdfTeX error: .*falta\.pfb.*; correct the template",
         ),
         (r"\includegraphics{falta.pdf}", r"falta\.pdf' not found.*; put falta\.pdf into "),
         (r"\input{/etc/hostname}", r"article\.tex:\d+: .*hostname"),
@@ -354,10 +252,10 @@ def test_without_tex(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         compile_article(zipped(write_bundle(tmp_path / "bundle", "")), tmp_path / "a.pdf", tmp_path / "a.log")
 
 
-def run_check(pdf: Path, log: Path, numbers: Path) -> dict[str, str]:
+def run_check(pdf: Path, log: Path, bundle: Path, numbers: Path, **options: Any) -> dict[str, str]:
     """The failed checks, by name."""
     output = numbers.with_name("checks.json")
-    check_article(pdf, log, numbers, output)
+    check_article(pdf, log, bundle, numbers, [], output, **options)
     result = json.loads(output.read_text(encoding="utf-8"))
     failed = {c["name"]: c["detail"] for c in result["checks"] if not c["passed"]}
     assert result["passed"] == (not failed)
@@ -367,7 +265,7 @@ def run_check(pdf: Path, log: Path, numbers: Path) -> dict[str, str]:
 def test_a_good_article_passes(tmp_path: Path) -> None:
     numbers = tmp_path / "numbers.json"
     pdf, log = build(tmp_path, render(tmp_path, numbers))
-    assert run_check(pdf, log, numbers) == {}
+    assert run_check(pdf, log, tmp_path / "bundle.zip", numbers, max_pages=1) == {}
     metadata = pypdf.PdfReader(pdf).metadata
     assert metadata is not None
     assert metadata.title == VALUES["title"]
@@ -407,7 +305,7 @@ def test_a_bad_article_goes_red(tmp_path: Path) -> None:
     bib = BIBLIOGRAPHY.replace("journal={NeurIPS},", "")
     (bundle / "references.bib").write_text(bib, encoding="utf-8")
     compile_article(zipped(bundle), tmp_path / "article.pdf", tmp_path / "article.log")
-    failed = run_check(tmp_path / "article.pdf", tmp_path / "article.log", numbers)
+    failed = run_check(tmp_path / "article.pdf", tmp_path / "article.log", tmp_path / "bundle.zip", numbers)
     assert "nada" in failed["references and citations defined"]
     assert "nadie" in failed["references and citations defined"]
     assert failed["labels defined once"] == "t"
@@ -422,3 +320,72 @@ def test_a_bad_article_goes_red(tmp_path: Path) -> None:
     assert "empty" in failed["title"]
     assert "pt" in failed["page size"]
     assert "«˜n»" in failed["accents extract"]
+    assert failed.keys() == {
+        "references and citations defined",
+        "labels defined once",
+        "floats referred to",
+        "no overfull boxes",
+        "bibliography",
+        "numbers printed",
+        "decimal commas",
+        "no English captions",
+        "Spanish headings",
+        "no unresolved marks",
+        "no bookmarks",
+        "title",
+        "page size",
+        "accents extract",
+    }
+
+
+def test_another_bad_article_goes_red(tmp_path: Path) -> None:
+    """What the other one leaves out; a PDF of pdfTeX cannot be encrypted, and reads no file that it should not."""
+    numbers = tmp_path / "numbers.json"
+    bad = (
+        render(tmp_path, numbers)
+        .replace("{IEEEtran}\n", "{IEEEtran}\n\\pdfmajorversion=2 \\pdfminorversion=0\n", 1)
+        .replace("pdfauthor={Ana},pdflang={es}", "")
+        .replace(r"\begin{document}", r"\begin{document}\pagestyle{plain}")
+        .replace(r"véase la\nTabla~\ref{t}".replace(r"\n", "\n"), "véase la tabla")
+        .replace(
+            r"\bibliographystyle",
+            r"""\pdfmapline{=cmr10 CMR10 4 <8r.enc}\font\roman=cmr10
+            {\roman Ausente \char200}\immediate\write18{touch executed}
+            \pdfcatalog{/AA<</WC<</S/JavaScript/JS(app.alert(1))>>>>}
+            \begin{figure}\includegraphics[width=\columnwidth]{ancha.pdf}\par\includegraphics[width=5cm]{pocos}
+            \caption{Dos}\label{f}\end{figure}Véase la Fig.~\ref{f}.
+            \clearpage\nocite{shannon}\bibliographystyle""",
+        )
+    )
+    bundle = write_bundle(tmp_path / "bundle", bad)
+    bib = BIBLIOGRAPHY.replace("doi", "note") + BIBLIOGRAPHY.replace("vaswani,", "shannon,")
+    (bundle / "references.bib").write_text(bib, encoding="utf-8")
+    writer = pypdf.PdfWriter()
+    writer.add_blank_page(300, 100)
+    writer.write(bundle / "ancha.pdf")
+    writer.write(bundle / "sobra.pdf")
+    Image.new("L", (20, 20)).save(bundle / "pocos.png")
+    compile_article(zipped(bundle), tmp_path / "article.pdf", tmp_path / "article.log")
+    assert not list(tmp_path.rglob("executed"))
+    failed = run_check(
+        tmp_path / "article.pdf", tmp_path / "article.log", tmp_path / "bundle.zip", numbers, max_pages=1
+    )
+    assert failed == {
+        "version of PDF": "PDF 2.0",
+        "author": "the author is empty: set pdfauthor",
+        "language": "«»: set pdflang={es}",
+        "no page numbers": r"they stand at the foot of the pages: take \pagestyle out",
+        "floats referred to": "no sentence refers to t",
+        "fonts embedded as subsets, none Type 3": "/CMR10: not embedded: "
+        "embed it, or draw the figure again with embedded fonts",
+        "no missing characters": "There is no \ufffd in font cmr10!",
+        "no commands run": "runsystem(touch executed)...disabled.",
+        "no JavaScript": "the PDF holds JavaScript",
+        "width of figures": "ancha.pdf is 301.1 pt wide; sobra.pdf is 301.1 pt wide",
+        "figures used": "sobra.pdf",
+        "scale of figures": "page 1: a figure at 84%",
+        "resolution of images": "page 1: 10 pixels an inch",
+        "length": "the references begin on page 2",
+        "entries of the bibliography": r"\nocite{shannon} prints what the text does not cite; "
+        "vaswani has no DOI, arXiv id or URL",
+    }

@@ -176,6 +176,7 @@ def results(tmp_path: Path) -> dict[str, Any]:
         "continuations": {"prompts": 40},
         "temperature": 0.8,
         "left_out": {"shakespeare": "falta su texto"},
+        "unwritten": [],
     }
     study = folder / "hello_world" / "study.json"
     write_json(study, {"models": ["honrado", "con fuga"], "reported": {"10": 1.2}})

@@ -44,6 +44,22 @@ def section(name: str, *models: SimpleNamespace, numbers: dict[str, float] | Non
     return environment(PAPER).get_template(f"sections/{name}.tex").render(values)
 
 
+def test_every_caption_names_the_rule_that_made_it() -> None:
+    """But those of what somebody wrote: the models of others, and the algorithm."""
+    floats = [
+        (path.stem, *found.groups())
+        for path in sorted(PAPER.rglob("*.tex"))
+        for found in re.finditer(r"\\caption\{(.*)\}.*\n *\\label\{(.*)\}", path.read_text(encoding="utf-8"))
+    ]
+    assert len(floats) > 30
+    named = {label: re.findall(r"\\regla(?:\[s\])?\{(.*)\}$", caption) for _, caption, label in floats}
+    assert [label for label, rules in named.items() if not rules] == ["alg:entrenamiento", "tab:modernos"]
+    words = {word for (rules,) in filter(None, named.values()) for word in re.findall(r"\b[a-z]\w*", rules)}
+    workflow = "".join(path.read_text(encoding="utf-8") for path in (PAPER.parent / "workflow" / "rules").glob("*.smk"))
+    rules = set(re.findall(r"^(?:rule|use rule \w+ as) (\w+)", workflow, re.MULTILINE))
+    assert words - {"if", "trained", "else", "endif"} <= rules
+
+
 def test_every_row_beside_the_old_report_has_its_own_metric() -> None:
     numbers = {f"bleu{order} of {name}": order / 10 + shift
                for order in range(1, 5) for name, shift in (("una", 0.01), ("otra", 0.02))}  # fmt: skip

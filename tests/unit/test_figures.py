@@ -164,7 +164,7 @@ def test_the_width_is_that_of_the_column(draw: Draw, figure: str) -> None:
     assert float(reader.pages[0].mediabox.width) == pytest.approx(WIDTHS[figure], abs=0.01)
     assert 60 < float(reader.pages[0].mediabox.height) < 220
     width, height = struct.unpack(">II", png.read_bytes()[16:24])
-    assert width == pytest.approx(WIDTHS[figure] / 72 * 200, abs=1)
+    assert width == pytest.approx(WIDTHS[figure] / 72 * 300, abs=1)
     assert height > 150
 
 

@@ -152,7 +152,7 @@ def test_files(inputs: Path, tmp_path: Path, name: str) -> None:
     page = PdfReader(pdf).pages[0]
     assert float(page.mediabox.width) == pytest.approx(WIDTHS[name] * 72, abs=0.01)
     assert float(page.mediabox.height) < 9 * 72
-    assert struct.unpack(">I", png.read_bytes()[16:20])[0] == pytest.approx(WIDTHS[name] * 200, abs=1)
+    assert struct.unpack(">I", png.read_bytes()[16:20])[0] == pytest.approx(WIDTHS[name] * 300, abs=1)
     assert b"/Type3" not in pdf.read_bytes()
     text = page.extract_text()
     for label in LABELS[name]:

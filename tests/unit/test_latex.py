@@ -303,7 +303,9 @@ def test_templates_stay_in_their_folder(tmp_path: Path) -> None:
     (tmp_path / "in" / "a.tex").write_text(r"\BLOCK{include 'b.tex'}")
     (tmp_path / "in" / "b.tex").write_text("dentro\n")
     templates = environment(tmp_path / "in")
-    assert templates.get_template("a.tex").render() == "dentro\n"
+    assert templates.get_template("a.tex").render().splitlines() == [
+        *("% <a.tex>", "% <b.tex>", "dentro", "% </b.tex>", "% </a.tex>"),
+    ]
     for name in ("../secret.tex", str(tmp_path / "secret.tex")):
         with pytest.raises(jinja2.TemplateNotFound):
             templates.get_template(name)

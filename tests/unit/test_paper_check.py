@@ -126,11 +126,7 @@ def write_pdf(
         figure[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): inner})
         resources[NameObject("/XObject")] = DictionaryObject({NameObject("/Im1"): writer._add_object(figure)})
     if fault in DRAWN:
-        before, kind, entries = DRAWN[fault]
-        drawn = DecodedStreamObject()
-        drawn[NameObject("/Type")] = NameObject("/XObject")
-        drawn[NameObject("/Subtype")] = NameObject(kind)
-        drawn.update({NameObject(key): value for key, value in entries.items()})
+        before, drawn = picture(writer, *DRAWN[fault])
         resources[NameObject("/XObject")] = DictionaryObject({NameObject("/Im1"): writer._add_object(drawn)})
         content.set_data(content.get_data() + before + b" /Im1 Do Q")
     if fault == "numbered pages":
@@ -155,7 +151,7 @@ def write_pdf(
 PIXELS = {"/Width": NumberObject(300), "/Height": NumberObject(300)}
 DRAWN: dict[str, tuple[bytes, str, dict[str, NumberObject | ArrayObject]]] = {
     "image": (b" q 72 0 0 72 50 50 cm", "/Image", PIXELS),
-    "turned image": (b" q 0.5 0 0 0.5 9 9 cm q 1 0 0 1 0 0 cm Q 0 144 -144 0 50 50 cm", "/Image", PIXELS),
+    "turned image": (b" q 0 0.5 -0.5 0 9 9 cm q 9 0 0 9 0 0 cm Q 0 144 -144 0 50 50 cm", "/Image", PIXELS),
     "coarse image": (b" q 1 0 0 2 9 9 cm 72 0 0 72 50 50 cm", "/Image", PIXELS),
     "figure": (b" q 1 0 0 1 50 50 cm", "/Form", {}),
     "shrunk figure": (b" q 0.5 0 0 0.5 50 50 cm", "/Form", {}),
@@ -165,6 +161,22 @@ DRAWN: dict[str, tuple[bytes, str, dict[str, NumberObject | ArrayObject]]] = {
         {"/Matrix": ArrayObject(map(FloatObject, (2, 0, 0, 2, 0, 0)))},
     ),
 }
+
+
+def picture(
+    writer: PdfWriter, before: bytes, kind: str, entries: dict[str, NumberObject | ArrayObject]
+) -> tuple[bytes, DecodedStreamObject]:
+    """One of DRAWN; a form has a smaller one inside, such as the mark of a curve."""
+    drawn = DecodedStreamObject()
+    drawn[NameObject("/Subtype")] = NameObject(kind)
+    drawn.update({NameObject(key): value for key, value in entries.items()})
+    if kind == "/Form":
+        mark = DecodedStreamObject()
+        mark[NameObject("/Subtype")] = NameObject("/Form")
+        marks = DictionaryObject({NameObject("/M0"): writer._add_object(mark)})
+        drawn[NameObject("/Resources")] = DictionaryObject({NameObject("/XObject"): marks})
+        drawn.set_data(b"q 0.1 0 0 0.1 0 0 cm /M0 Do Q")
+    return before, drawn
 
 
 def figure(width: float) -> bytes:

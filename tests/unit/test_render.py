@@ -43,7 +43,7 @@ def render(results: dict[str, Any], tmp_path: Path) -> Callable[..., Path]:
             (figures / f"{name}.pdf").write_bytes(b"%PDF-1.4 " + name.encode() * 300)
         results["settings"]["paper"]["strict"] = strict
         render_article(
-            templates=templates,
+            templates=[templates],
             bibliography=templates / "references.bib",
             figures=[figures / "leak.pdf", figures / "bleu.pdf"],
             article=folder / "article.tex",
@@ -57,17 +57,21 @@ def render(results: dict[str, Any], tmp_path: Path) -> Callable[..., Path]:
 
 
 def test_the_article(render: Callable[..., Path]) -> None:
-    """Written by hand: decimal commas, escaped text, and the leaking model's number struck out."""
+    """Written by hand: decimal commas, escaped text, the leaking model's number struck out, templates named."""
     assert (render() / "article.tex").read_text().splitlines() == [
+        "% <article.tex>",
         r"\documentclass{article}",
         "BORRADOR: 1",
         r"\begin{document}",
+        "% <sections/resultados.tex>",
         "La línea base necesita",
         r"2{,}25 {[}2{,}24;~2{,}26{]}~bit/byte y dice « es 3 \symbol{37} ñ\_».",
         r"Línea base: 1003, 2{,}250",
         r"Sin máscara: 1003, \tachado{0{,}015}",
+        "% </sections/resultados.tex>",
         r"\bibliography{references}",
         r"\end{document}",
+        "% </article.tex>",
     ]
 
 

@@ -118,8 +118,9 @@ def test_a_number_that_is_not_there_is_an_error_with_its_name(results: dict[str,
     values = gather(**results)
     with pytest.raises(ValueError, match=r"metrics\.csv.* has no perplexity of base on the split 'test'"):
         values["metric"]("perplexity", "base", "test")
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match="has no bits_per_byte of nadie on the split 'test'"):
         values["metric"]("bits_per_byte", "nadie", "test")
+    assert values["metric"]("bits_per_byte", "xz", "test").value == 2.9  # no model, and measured all the same
 
 
 def test_marks_that_were_measured_in_the_order_of_the_settings(results: dict[str, Any]) -> None:

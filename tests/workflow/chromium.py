@@ -79,6 +79,11 @@ class Page:
                 found.append(told["request"]["url"])
         return found
 
+    def close(self) -> None:
+        """End the browser."""
+        self._session = None
+        self._call("Browser.close")
+
     def _newest_frame(self) -> int:
         """The context of the frame that was made last."""
         self.evaluate("0")  # what has happened meanwhile comes before the answer
@@ -92,8 +97,9 @@ class Page:
             message["sessionId"] = self._session
         os.write(self._requests, json.dumps(message).encode() + b"\0")
         while (answer := self._read()).get("id") != self._sent:
-            self.events.append(answer)
-            if answer["method"] == "Page.javascriptDialogOpening":  # or else the page waits for ever
+            if "method" in answer:  # an event; what is left is the answer to the closing of a dialog
+                self.events.append(answer)
+            if answer.get("method") == "Page.javascriptDialogOpening":  # or else the page waits for ever
                 closing = {"id": 0, "method": "Page.handleJavaScriptDialog", "params": {"accept": True}}
                 os.write(self._requests, json.dumps({**closing, "sessionId": self._session}).encode() + b"\0")
         assert "error" not in answer, (method, answer["error"])
@@ -116,6 +122,11 @@ def chromium(profile: Path) -> Iterator[Page]:
     to_browser, from_browser = os.pipe(), os.pipe()
     # Chromium reads file descriptor 3 and writes 4; ours are moved out of their way first.
     theirs = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (to_browser[0], from_browser[1])]
+
+    def in_their_places() -> None:
+        os.dup2(theirs[0], 3)
+        os.dup2(theirs[1], 4)
+
     options = ["--headless", "--remote-debugging-pipe", "--disable-gpu", "--hide-scrollbars", "--no-first-run"]
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # root has none, and the page is our own
     browser = subprocess.Popen(
@@ -124,12 +135,15 @@ def chromium(profile: Path) -> Iterator[Page]:
         stdout=subprocess.DEVNULL,
         stderr=(profile.parent / f"{profile.name}.log").open("wb"),
         pass_fds=(3, 4),
-        preexec_fn=lambda: [os.dup2(end, number) for number, end in enumerate(theirs, start=3)] and None,
+        preexec_fn=in_their_places,  # noqa: PLW1509 - there are no threads
     )
     for end in (to_browser[0], from_browser[1], *theirs):
         os.close(end)
     try:
-        yield Page(to_browser[1], from_browser[0])
+        page = Page(to_browser[1], from_browser[0])
+        yield page
+        page.close()
+        browser.wait(PATIENCE)
     finally:
         browser.kill()
         browser.wait()

@@ -23,7 +23,7 @@ def test_figure_code_reruns_no_cleaning_and_no_training(copy_of_finished: Projec
     planned = set(copy_of_finished.planned())
     plots = {"plot_training", "plot_comparison", "plot_reliability", "plot_metrics"}
     assert plots <= planned
-    assert planned <= {*plots, "write_provenance", *PAPER}
+    assert planned <= {*plots, "write_provenance", "list_values", *PAPER}
 
 
 def test_a_learning_rate_retrains_that_model_alone(copy_of_finished: Project) -> None:

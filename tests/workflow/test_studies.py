@@ -115,6 +115,23 @@ def test_the_article_has_a_section_of_each(studied: Project) -> None:
     assert "no se ha hecho" not in text
 
 
+def test_the_report_shows_each(studied: Project) -> None:
+    """Snakemake gathers what is there: a folder that is missing, or a caption, would stop it."""
+    result = studied.snakemake("report", overlay="studies.yaml")
+    assert result.returncode == 0, result.stdout
+    report = (studied.folder / "results/smoke/report.html").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^ *var categories = (.*);$", report, re.MULTILINE)
+    studies = json.loads(shown)["Estudios"]
+    assert {title: len(paths) for title, paths in studies.items()} == {
+        "Hola mundo": 2,
+        "Refranes": 3,
+        "Shakespeare": 2,
+        "Sentimiento": 1,
+        "El interior de los modelos": 2 + 3 * 2,
+        "Todos": 1,
+    }
+
+
 def test_a_second_run_does_nothing(studied: Project) -> None:
     assert studied.planned("all", overlay="studies.yaml") == {}
 

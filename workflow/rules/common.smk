@@ -1,4 +1,5 @@
 # The validated settings, and which files exist for which models; used by all the other files.
+import os
 import re
 import shlex
 import shutil
@@ -12,6 +13,7 @@ from snakemake.exceptions import WorkflowError
 from minillm.closure import code
 from minillm.corpus.read_multistream import index_beside
 from minillm.model.config import HUB_NAME, export_obstacle
+from minillm.paper.templates import layered
 from minillm.settings import UNCLEANED, ConfigError, as_json, load_settings
 
 try:
@@ -49,6 +51,41 @@ TITLES = as_json({model: SETTINGS.models[model].title for model in MODELS})
 FIGURES = ["comparison", "bias", "leak", "reliability", "bleu", "novelty", "latency"]
 if TRAINED:
     FIGURES = ["training", *FIGURES]
+
+# What the report calls the figures of the rules that draw several, and the studies.
+FIGURE_TITLES = {
+    "bias": "Sesgo de recuentos",
+    "leak": "Perplejidad en paralelo y paso a paso",
+    "bleu": "BLEU entre suelo y techo",
+    "novelty": "Novedad",
+    "latency": "Latencia",
+    "architecture": "Arquitectura",
+    "attention": "Atención",
+    "embeddings": "Embeddings",
+}
+STUDY_TITLES = {
+    "hello_world": "Hola mundo",
+    "proverbs": "Refranes",
+    "shakespeare": "Shakespeare",
+    "sentiment": "Sentimiento",
+    "inside": "El interior de los modelos",
+}
+
+# The article's files by their path in its folder: one's own come before the scaffold's, and these before ours.
+SCAFFOLD = "paper/scaffold"
+PAPER_FOLDERS = [
+    *([SETTINGS.paper.dir] if SETTINGS.paper.dir else []),
+    *([SCAFFOLD] if SETTINGS.paper.scaffold else []),
+    "paper",
+]
+if not Path(PAPER_FOLDERS[0]).is_dir():
+    raise WorkflowError(
+        f"paper.dir: there is no folder {SETTINGS.paper.dir}; make it and put the files there that take the place of"
+        " those of paper/, or correct its name"
+    )
+PAPER_FILES = {
+    name: str(path) for name, path in layered(list(map(Path, PAPER_FOLDERS))).items()
+}
 
 DOWNLOADS = set(map(SETTINGS.download_path, SETTINGS.datasets))
 
@@ -234,7 +271,7 @@ def measured(setting):
 
 def article_files():
     """What the article consists of on this machine: without TeX there is no PDF, and article.zip is the result."""
-    files = [f"results/{RUN}/paper/article.zip"]
+    files = [f"results/{RUN}/paper/article.zip", f"results/{RUN}/paper/values.md"]
     if HAS_TEX:
         files += [
             f"results/{RUN}/paper/article.pdf",
@@ -335,6 +372,23 @@ def results_of_the_run():
     ]
 
 
+def texts_of_study(study):
+    """The text files that a study leaves for its user."""
+    return [file for file in files_of_study(study) if file.endswith(".txt")]
+
+
+def report_pages():
+    """The pages that are made for the report alone."""
+    pages = ["corpus", "metrics", "checks", "provenance"]
+    pages += [f"study-{study}" for study in STUDIES if texts_of_study(study)]
+    pages += ["study-metrics"] if STUDIES else []
+    return [
+        *expand("results/{run}/report/{page}.html", run=RUN, page=pages),
+        *of_each_model("results/{run}/report/texts-{model}-{seed}.html"),
+        *of_each_model("results/{run}/report/history-{model}-{seed}.html", TRAINED),
+    ]
+
+
 def figures_of_the_run():
     """The figures, as PDF and PNG."""
     return expand(
@@ -356,6 +410,28 @@ def gpus(device):
 def corpus_settings(corpus):
     """The settings of a corpus, with its name: plain values."""
     return {"name": corpus, **SETTINGS.corpora[corpus].model_dump(mode="json")}
+
+
+def article_templates():
+    """The files that the article is written in, and whatever else is in a folder of one's own."""
+    others = ("README.md", "model-card.md", "data-card.md")
+    return [
+        path
+        for name, path in PAPER_FILES.items()
+        if name not in others and not name.startswith("scaffold/")
+    ]
+
+
+def own_figures():
+    """The pictures in a folder of one's own."""
+    return [
+        path for path in article_templates() if path.endswith((".pdf", ".png", ".jpg"))
+    ]
+
+
+def unwritten_sections():
+    """The sections of the scaffold that nobody has written yet."""
+    return [name for name, path in PAPER_FILES.items() if path == f"{SCAFFOLD}/{name}"]
 
 
 def card_settings(model):
@@ -382,7 +458,8 @@ def article_settings():
         {
             "run": RUN,
             "seeds": SEEDS,
-            "paper": SETTINGS.paper.model_dump(),
+            "paper": SETTINGS.paper.model_dump(exclude={"dir"}),
+            "unwritten": unwritten_sections(),
             "corpus": corpus_settings(CORPUS),
             "models": {
                 model: {

@@ -285,7 +285,12 @@ rule write_attribution:
         articles="data/{corpus}/articles.parquet",
         code=code("minillm.corpus.attribution"),
     output:
-        attribution="data/{corpus}/attribution.csv",
+        attribution=report(
+            "data/{corpus}/attribution.csv",
+            caption="../report/attribution.rst",
+            category="Datos",
+            labels={"contenido": "Atribución (CSV, se descarga)"},
+        ),
     log:
         "logs/{corpus}/write_attribution.log",
     benchmark:

@@ -11,7 +11,12 @@ rule plot_training:
         code=code("minillm.figures.training"),
     output:
         pdf="results/{run}/figures/training.pdf",
-        png="results/{run}/figures/training.png",
+        png=report(
+            "results/{run}/figures/training.png",
+            caption="../report/training.rst",
+            category="Entrenamiento",
+            labels={"contenido": "Curvas de aprendizaje"},
+        ),
     log:
         "logs/{run}/plot_training.log",
     benchmark:
@@ -33,7 +38,12 @@ rule plot_comparison:
         code=code("minillm.figures.comparison"),
     output:
         pdf="results/{run}/figures/comparison.pdf",
-        png="results/{run}/figures/comparison.png",
+        png=report(
+            "results/{run}/figures/comparison.png",
+            caption="../report/comparison.rst",
+            category="Evaluación",
+            labels={"contenido": "Bits por byte"},
+        ),
     log:
         "logs/{run}/plot_comparison.log",
     benchmark:
@@ -57,7 +67,12 @@ rule plot_reliability:
         code=code("minillm.figures.reliability"),
     output:
         pdf="results/{run}/figures/reliability.pdf",
-        png="results/{run}/figures/reliability.png",
+        png=report(
+            "results/{run}/figures/reliability.png",
+            caption="../report/reliability.rst",
+            category="Evaluación",
+            labels={"contenido": "Calibración"},
+        ),
     log:
         "logs/{run}/plot_reliability.log",
     benchmark:
@@ -78,7 +93,12 @@ rule plot_metrics:
         code=lambda wildcards: code(f"minillm.figures.{wildcards.figure}"),
     output:
         pdf="results/{run}/figures/{figure}.pdf",
-        png="results/{run}/figures/{figure}.png",
+        png=report(
+            "results/{run}/figures/{figure}.png",
+            caption="../report/figure.rst",
+            category="Evaluación",
+            labels=lambda wildcards: {"contenido": FIGURE_TITLES[wildcards.figure]},
+        ),
     log:
         "logs/{run}/plot_{figure}.log",
     benchmark:

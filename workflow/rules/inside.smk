@@ -80,7 +80,13 @@ rule plot_positions:
         code=code("minillm.figures.positions"),
     output:
         pdf="results/{run}/studies/inside/inside_positions.pdf",
-        png="results/{run}/studies/inside/inside_positions.png",
+        png=report(
+            "results/{run}/studies/inside/inside_positions.png",
+            caption="../report/positions.rst",
+            category="Estudios",
+            subcategory=STUDY_TITLES["inside"],
+            labels={"contenido": "Posiciones"},
+        ),
     log:
         "logs/{run}/studies/plot_positions.log",
     benchmark:
@@ -102,7 +108,16 @@ rule plot_inside:
         code=lambda wildcards: code(f"minillm.figures.{wildcards.figure}"),
     output:
         pdf="results/{run}/studies/inside/inside_{figure}_{model}.pdf",
-        png="results/{run}/studies/inside/inside_{figure}_{model}.png",
+        png=report(
+            "results/{run}/studies/inside/inside_{figure}_{model}.png",
+            caption="../report/inside.rst",
+            category="Estudios",
+            subcategory=STUDY_TITLES["inside"],
+            labels=lambda wildcards: {
+                "contenido": FIGURE_TITLES[wildcards.figure],
+                "modelo": wildcards.model,
+            },
+        ),
     log:
         "logs/{run}/studies/plot_inside-{figure}-{model}.log",
     benchmark:

@@ -38,56 +38,80 @@ rule write_provenance:
     conda:
         "../../environment.yml"
     params:
-        # Where a dump lies does not matter, and the operator's address is not published.
-        config=as_json(SETTINGS.model_copy(update={"dump": None, "contact": None})),
+        # Where a dump or one's own text lies does not matter, and the operator's address is not published.
+        config=as_json(
+            SETTINGS.model_copy(
+                update={
+                    "dump": None,
+                    "contact": None,
+                    "paper": SETTINGS.paper.model_copy(update={"dir": None}),
+                }
+            )
+        ),
     shell:
         "python -m minillm.paper.provenance --config {params.config:q} --code {input.code:q} --data {input.data:q}"
         " --models {input.models:q} --output {output.provenance:q} 2> {log:q}"
 
 
+# What the article tells, and the options that pass it on.
+RESULTS_TOLD = {
+    "metrics": "results/{run}/metrics.csv",
+    "cost": "results/{run}/cost.csv",
+    "checks": "results/{run}/checks.json",
+    "selection": f"data/{CORPUS}/selection.json",
+    "statistics": expand(
+        "data/{corpus}/vocabulary/{vocabulary}/statistics.json",
+        corpus=CORPUS,
+        vocabulary=vocabularies_of_the_run(),
+    ),
+    "descriptions": of_each_model(
+        "results/{run}/models/{corpus}/{model}/seed-{seed}/config.json"
+    ),
+    "outcomes": of_each_model(
+        "results/{run}/models/{corpus}/{model}/seed-{seed}/outcome.json", TRAINED
+    ),
+    "generations": of_each_model(
+        "results/{run}/metrics/{corpus}/{model}/seed-{seed}/generations.json"
+    ),
+    "copies": of_each_model(
+        "results/{run}/metrics/{corpus}/{model}/seed-{seed}/copies.json"
+    ),
+    "machine": f"results/{{run}}/metrics/{CORPUS}/{MODELS[0]}/seed-{SEEDS[0]}/machine.json",
+    "provenance": "results/{run}/provenance.json",
+    "studies": expand(
+        "results/{run}/studies/{study}/study.json", study=STUDIES, allow_missing=True
+    ),
+    "study_metrics": ["results/{run}/studies/metrics.csv"] if STUDIES else [],
+}
+OPTIONS_TOLD = (
+    " --settings {params.settings:q} --metrics {input.metrics:q} {input.cost:q} --checks {input.checks:q}"
+    " --selection {input.selection:q} --statistics {input.statistics:q} --descriptions {input.descriptions:q}"
+    " --outcomes {input.outcomes:q} --generations {input.generations:q} --copies {input.copies:q}"
+    " --machine {input.machine:q} --provenance {input.provenance:q} --studies {input.studies:q}"
+    " --study-metrics {input.study_metrics:q}"
+)
+
+
 rule render_article:
     """Fill the article's templates with the results and pack the LaTeX sources into one zip file."""
     input:
-        template="paper/article.tex",
-        sections=sorted(str(path) for path in Path("paper/sections").glob("*.tex")),
-        bibliography="paper/references.bib",
+        **RESULTS_TOLD,
+        templates=article_templates(),
+        bibliography=PAPER_FILES["references.bib"],
         figures=expand(
             "results/{run}/figures/{figure}.pdf", figure=FIGURES, allow_missing=True
         )
-        + figures_of_studies(),
-        metrics="results/{run}/metrics.csv",
-        cost="results/{run}/cost.csv",
-        checks="results/{run}/checks.json",
-        selection=f"data/{CORPUS}/selection.json",
-        statistics=expand(
-            "data/{corpus}/vocabulary/{vocabulary}/statistics.json",
-            corpus=CORPUS,
-            vocabulary=vocabularies_of_the_run(),
-        ),
-        descriptions=of_each_model(
-            "results/{run}/models/{corpus}/{model}/seed-{seed}/config.json"
-        ),
-        outcomes=of_each_model(
-            "results/{run}/models/{corpus}/{model}/seed-{seed}/outcome.json", TRAINED
-        ),
-        generations=of_each_model(
-            "results/{run}/metrics/{corpus}/{model}/seed-{seed}/generations.json"
-        ),
-        copies=of_each_model(
-            "results/{run}/metrics/{corpus}/{model}/seed-{seed}/copies.json"
-        ),
-        machine=f"results/{{run}}/metrics/{CORPUS}/{MODELS[0]}/seed-{SEEDS[0]}/machine.json",
-        provenance="results/{run}/provenance.json",
-        studies=expand(
-            "results/{run}/studies/{study}/study.json",
-            study=STUDIES,
-            allow_missing=True,
-        ),
-        study_metrics=["results/{run}/studies/metrics.csv"] if STUDIES else [],
+        + figures_of_studies()
+        + own_figures(),
         code=code("minillm.paper.render_article"),
     output:
         article="results/{run}/paper/article.tex",
-        bundle="results/{run}/paper/article.zip",
+        bundle=report(
+            "results/{run}/paper/article.zip",
+            caption="../report/bundle.rst",
+            category="Artículo",
+            labels={"contenido": "Fuentes LaTeX (se descargan)"},
+        ),
         numbers="results/{run}/paper/numbers.json",
     log:
         "logs/{run}/render_article.log",
@@ -96,16 +120,33 @@ rule render_article:
     conda:
         "../../environment.yml"
     params:
+        folders=PAPER_FOLDERS,
         settings=article_settings(),
     shell:
-        "python -m minillm.paper.render_article --templates paper --bibliography {input.bibliography:q}"
-        " --figures {input.figures:q} --settings {params.settings:q} --metrics {input.metrics:q} {input.cost:q}"
-        " --checks {input.checks:q} --selection {input.selection:q} --statistics {input.statistics:q}"
-        " --descriptions {input.descriptions:q} --outcomes {input.outcomes:q} --generations {input.generations:q}"
-        " --copies {input.copies:q} --machine {input.machine:q} --studies {input.studies:q}"
-        " --study-metrics {input.study_metrics:q}"
-        " --provenance {input.provenance:q} --article {output.article:q} --bundle {output.bundle:q}"
-        " --numbers {output.numbers:q} 2> {log:q}"
+        "python -m minillm.paper.render_article --templates {params.folders:q} --bibliography {input.bibliography:q}"
+        f" --figures {{input.figures:q}}{OPTIONS_TOLD}"
+        " --article {output.article:q} --bundle {output.bundle:q} --numbers {output.numbers:q} 2> {log:q}"
+
+
+rule list_values:
+    """List every name that the article's templates know, with its value: what to write in a text of one's own."""
+    input:
+        **RESULTS_TOLD,
+        code=code("minillm.paper.list_values"),
+    output:
+        values="results/{run}/paper/values.md",
+    log:
+        "logs/{run}/list_values.log",
+    benchmark:
+        "logs/{run}/list_values.benchmark.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        settings=article_settings(),
+    shell:
+        "python -m minillm.paper.list_values"
+        + OPTIONS_TOLD
+        + " --output {output.values:q} 2> {log:q}"
 
 
 rule compile_article:
@@ -114,7 +155,12 @@ rule compile_article:
         bundle="results/{run}/paper/article.zip",
         code=code("minillm.paper.compile"),
     output:
-        pdf="results/{run}/paper/article.pdf",
+        pdf=report(
+            "results/{run}/paper/article.pdf",
+            caption="../report/article.rst",
+            category="Artículo",
+            labels={"contenido": "El artículo (PDF)"},
+        ),
         latex_log="results/{run}/paper/article.log",
         bibtex_log="results/{run}/paper/article.blg",
         files_read="results/{run}/paper/article.fls",
@@ -138,7 +184,11 @@ rule check_article:
         files_read="results/{run}/paper/article.fls",
         bundle="results/{run}/paper/article.zip",
         numbers="results/{run}/paper/numbers.json",
-        sections=sorted(str(path) for path in Path("paper/sections").glob("*.tex")),
+        sections=[
+            path
+            for name, path in PAPER_FILES.items()
+            if name.startswith(("sections/", "floats/")) and name.endswith(".tex")
+        ],
         code=code("minillm.paper.check"),
     output:
         checks="results/{run}/paper/article-checks.json",
@@ -164,7 +214,7 @@ rule check_article:
 rule write_model_card:
     """Describe an exported model: how to load it, what it learnt from, how good it is, whether it leaks."""
     input:
-        template="paper/model-card.md",
+        template=PAPER_FILES["model-card.md"],
         metrics="results/{run}/metrics.csv",
         checks="results/{run}/checks.json",
         verdict="results/{run}/metrics/{corpus}/{model}/seed-{seed}/causality-verdict.json",
@@ -192,7 +242,7 @@ rule write_model_card:
 rule write_data_card:
     """Describe a corpus: where its articles come from, which were kept and why, and whose they are."""
     input:
-        template="paper/data-card.md",
+        template=PAPER_FILES["data-card.md"],
         selection="data/{corpus}/selection.json",
         code=code("minillm.paper.data_card"),
     output:

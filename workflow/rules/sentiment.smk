@@ -146,7 +146,13 @@ rule plot_sentiment:
         code=code("minillm.figures.sentiment"),
     output:
         pdf="results/{run}/studies/sentiment/sentiment.pdf",
-        png="results/{run}/studies/sentiment/sentiment.png",
+        png=report(
+            "results/{run}/studies/sentiment/sentiment.png",
+            caption="../report/sentiment.rst",
+            category="Estudios",
+            subcategory=STUDY_TITLES["sentiment"],
+            labels={"contenido": "Sentimiento: aciertos y confusiones"},
+        ),
     log:
         "logs/{run}/studies/plot_sentiment.log",
     benchmark:

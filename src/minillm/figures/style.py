@@ -86,7 +86,7 @@ def _power_of_ten(value: float, _position: float = 0) -> str:
 
 
 def save(figure: Figure, *paths: Path) -> None:
-    """Write a figure for the article (.pdf) or for the screen (.png), both with the pixels an inch that IEEE asks for."""
+    """Write a figure for the article (.pdf) or for the screen (.png), both with the resolution that IEEE asks for."""
     undated = {"pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "png": {"Software": None}}
     for path in paths:
         kind = path.suffix[1:]

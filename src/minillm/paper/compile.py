@@ -47,7 +47,9 @@ SEARCH_PATHS = ("TEXINPUTS", "BIBINPUTS", "BSTINPUTS")
 
 # "./article.tex:12: Undefined control sequence." or, without a place, "! LaTeX Error: File …".
 _PLACE = re.compile(r"^(?:\./)?(\S+\.\w+):(\d+): ", re.MULTILINE)
-_TEX_ERROR = re.compile(r"^(?:\S+\.\w+:\d+:|!) +(.+)$", re.MULTILINE)
+_TEX_ERROR = re.compile(r"^(?:\S+\.\w+:\d+: +|! *)(.+)$", re.MULTILINE)
+# Around the text of each template; see `minillm.paper.latex`.
+_MARK = re.compile(r"% <(/?)(.+\.tex)>$", re.MULTILINE)
 _BIBTEX_ERROR = re.compile(r"^(.*)\n?---(?:line (\d+) of|while reading) file (\S+)$", re.MULTILINE)
 
 
@@ -111,7 +113,8 @@ def _explain(work: Path, folder: Path, said: str) -> str:
         name, line = place.groups() if place else ("article.tex", "")
         source = re.search(rf"^l\.{line} (.*)$", log[error.end() :], re.MULTILINE)
         near = f" near «…{source[1][-60:].strip()}»" if source else ""
-        return f"{folder / name}:{line}: {error[1]}{near}; {_mend(error[1], folder)}"
+        template = _template(_text(work / name).splitlines()[: int(line or 0)])
+        return f"{folder / name}:{line}: {error[1]}{near}; {_mend(error[1], folder, template)}"
     databases = re.findall(r"\\bibdata\{(.*)\}", _text(work / "article.aux"))
     for name in ",".join(databases).split(","):
         if name and not (work / f"{name}.bib").is_file():
@@ -120,12 +123,23 @@ def _explain(work: Path, folder: Path, said: str) -> str:
     return f"{folder}: latexmk failed ({last.strip()}); compile it by hand to see why"
 
 
-def _mend(message: str, folder: Path) -> str:
+def _template(lines: list[str]) -> str:
+    """The template that wrote the last of these lines, in words."""
+    inside = [""]
+    for end, name in _MARK.findall("\n".join(lines)):
+        if end:
+            inside.pop()
+        else:
+            inside.append(name)
+    return f"the template {inside[-1]}, which" if inside[-1] else "the template that"
+
+
+def _mend(message: str, folder: Path, template: str) -> str:
     if missing := re.search(r"File `([^']+)' not found", message):
         if missing[1].endswith((".sty", ".cls", ".def", ".ldf")):
             return f"install the TeX package of {missing[1]}, or upload article.zip to Overleaf"
         return f"put {missing[1]} into {folder} or take its command out of the template"
-    return "correct the template that wrote this line and render the article again"
+    return f"correct {template} wrote this line, and render the article again"
 
 
 if __name__ == "__main__":

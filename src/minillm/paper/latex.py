@@ -13,6 +13,7 @@ out).
 import math
 import re
 import unicodedata
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -234,15 +235,25 @@ def with_unit(value: object, places: int | None = None) -> Number:
     return Number(f"{value}{unit}", value.plain, value.value, value.unit)
 
 
-def environment(folder: Path, recorder: PrintedNumbers | None = None) -> jinja2.Environment:
-    """A Jinja environment for the LaTeX templates of one folder; it reads no file outside it.
+class _MarkedLoader(jinja2.FileSystemLoader):
+    """Puts the name of each template around its text, in comments: an error of LaTeX is traced back by them."""
 
+    def get_source(self, environment: jinja2.Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        source, path, is_current = super().get_source(environment, template)
+        begin, end = (rf"\VAR{{{mark!r} | latex}}" for mark in (f"% <{template}>\n", f"% </{template}>\n"))
+        return f"{begin}{source}{end}", path, is_current
+
+
+def environment(folders: Path | Sequence[Path], recorder: PrintedNumbers | None = None) -> jinja2.Environment:
+    """A Jinja environment for the LaTeX templates of some folders; it reads no file outside them.
+
+    A template in an earlier folder takes the place of one with the same name in a later one.
     `recorder` is told of every number that a filter printed. What a macro or a `\\BLOCK{set}` block
     returns is text to Jinja: write `\\VAR{table(rows)|latex}`; the values inside it were escaped
     when it was made.
     """
     templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=_MarkedLoader(folders),
         block_start_string=r"\BLOCK{",
         block_end_string="}",
         variable_start_string=r"\VAR{",

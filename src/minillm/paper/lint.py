@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # How the names of the sections that report results begin.
-RESULTS = ("resumen", "resultados", "discusion", "conclusiones", "estudio", "apendice_resultados")
+RESULTS = ("resumen", "resultados", "discusion", "conclusiones", "estudio", "apendice_resultados", "apendice_informe")
 
 _EXCEPTION = re.compile(r".*%# *cifra: *\S.*")
 # Jinja's own parts may hold braces and strings, and go over several lines; then whole commands, whose arguments are no
@@ -43,7 +43,7 @@ def typed_numbers(section: Path) -> Iterator[str]:
     """Where a template has a number that looks like a result: «resultados.tex:12: «0,35»»."""
     text = section.read_text(encoding="utf-8")
     lines = ["" if _EXCEPTION.fullmatch(line) else line for line in text.splitlines()]
-    # Line by line the rest keeps its place.
+    # What is taken out leaves its line breaks: the rest keeps its line.
     rest = _NO_RESULT.sub(lambda found: "\n" * found[0].count("\n") or " ", "\n".join(lines))
     for number, line in enumerate(rest.split("\n"), start=1):
         for found in _NUMBER.findall(line):

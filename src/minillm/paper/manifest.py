@@ -21,6 +21,7 @@ MEASURED = {
     "article.pdf",
     "article-checks.json",
     "numbers.json",
+    "values.md",
 }
 
 

@@ -72,6 +72,8 @@ def _placed(
 ) -> Iterator[tuple[Any, Matrix, bool]]:
     """The images and forms that a content stream draws, with where, and whether it is the page that draws them."""
     known = resources.get("/XObject", DictionaryObject()).get_object()
+    if not known:
+        return  # Reading a page of plain text takes long.
     stack = [matrix]
     for operands, operator in ContentStream(content, None).operations:
         if operator == b"q":

@@ -117,7 +117,7 @@ def gather(
     def metric(name: str, model: str, split: str = "") -> Quantity:
         """A number of a model, struck out if a leak flatters it: what is measured with the text in the input."""
         flattering = bool(split) and not name.startswith(OF_TEXTS)
-        return quantity(name, model, split, struck=flattering and models[model].leaks)
+        return quantity(name, model, split, struck=flattering and model in models and models[model].leaks)
 
     def studied(name: str, model: str, split: str = "", audited: bool = False) -> Quantity:
         """A number of a study, as `metric` or, if `audited`, as `audit` gives those of the main models."""
@@ -180,6 +180,7 @@ def gather(
         "provenance": _provenance(read_json(provenance)),
         "studies": {path.parent.name: _namespace(read_json(path)) for path in studies},
         "left_out": settings["left_out"],
+        "unwritten": settings["unwritten"],
         "studied": studied,
         "measured_in_study": of_studies.has,
         "against": against,

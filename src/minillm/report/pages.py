@@ -1,6 +1,7 @@
-"""Fill the HTML pages that the report shows: everything that is printed is escaped, numbers are written the Spanish way.
+"""The bridge from values to the HTML pages that the report shows.
 
-Titles of articles and what models write are data: Jinja escapes every value, and no page may ask the network for anything.
+Titles of articles and what models write are data: Jinja escapes every value, and the policy in page.html forbids a page
+to ask the network for anything. Numbers are written the Spanish way.
 """
 
 from collections.abc import Mapping

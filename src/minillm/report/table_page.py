@@ -29,8 +29,8 @@ def write_table_page(template: Path, tables: list[Path], title: str, output: Pat
     for table in tables:
         with table.open(encoding="utf-8", newline="") as stream:
             rows += list(csv.DictReader(stream))
-    first = rows[0] if rows else {}
-    shared = {column: first[column] for column in first if all(row[column] == first[column] for row in rows[1:])}
+    first, *others = rows or [{}]
+    shared = {column: text for column, text in first.items() if others and all(row[column] == text for row in others)}
     columns = [column for column in first if column not in shared]
     numeric = [column for column in columns if all(_is_number(row[column]) for row in rows if row[column])]
     values = {
