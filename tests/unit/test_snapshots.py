@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from toy_training import MINIGPT, TRAINING, Job, Killed, a_run
+from toy_training import MINIGPT, TRAINING, Job, a_run
 
 from minillm.training import train_model
 from minillm.training.config import TrainingConfig
-from minillm.training.run import Run
 
 EPOCHS = dataclasses.replace(TRAINING, steps=4, evaluate_every=2, counted_in="epochs", snapshots=True)
 
@@ -71,21 +70,10 @@ def test_the_last_snapshot_is_what_the_model_was_then(job: Callable[..., Job]) -
 
 
 @pytest.mark.usefixtures("always_checkpoint")
-def test_a_killed_training_keeps_what_it_had_kept(job: Callable[..., Job], tmp_path: Path) -> None:
+def test_a_killed_training_keeps_what_it_had_kept(job: Callable[..., Job]) -> None:
     whole, killed = job("whole"), job("killed")
     expected = keep(whole)
-    original = Run.train_step
-    last = whole.outcome()["steps"] - 1
-
-    def dying(run: Run) -> None:
-        if run.step == last:
-            raise Killed
-        original(run)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "train_step", dying)
-        with pytest.raises(Killed):
-            keep(killed)
+    killed.run_and_kill(whole.outcome()["steps"] - 1, EPOCHS)
     found = keep(killed)
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[name], expected[name]) for name in expected)
