@@ -91,7 +91,7 @@ def test_a_pretrained_model_and_a_class_go_the_whole_road(copy_of_finished: Proj
     # Weights that nobody trained know nothing.
     assert float(rows["loss", "mine", "test"]) == pytest.approx(math.log(500), rel=0.02)
     mine = results / "models/encyclopedia/mine/seed-1"
-    assert sorted(path.name for path in mine.iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(path.name for path in mine.iterdir()) == ["config.json", "model.safetensors", "tokenizer.json"]
     assert (results / "models/encyclopedia/other/seed-1/history.csv").exists()
     statistics = json.loads((project.folder / "data/encyclopedia/vocabulary/mine/statistics.json").read_text("utf-8"))
     assert (statistics["kind"], statistics["size"], statistics["splits"]["test"]["unknown"]) == ("pretrained", 500, 0)
