@@ -189,10 +189,23 @@ def test_only_the_bundled_messages_are_called_synthetic(empty: Project, data: st
             "results/smoke/studies/sentiment/messages.csv",
             r"there is no column 'etiqueta'",
         ),
+        (
+            {"studies": {"sentiment": {"data": ["siete.csv"]}}},
+            "results/smoke/studies/sentiment/messages.csv",
+            r"siete\.csv, line 3: '7' is no label: use 0, 1, 2 or",
+        ),
+        (
+            {"studies": {"sentiment": {"data": ["una.csv"]}}},
+            "results/smoke/studies/sentiment/messages.csv",
+            r"una\.csv: there is nothing to tell apart with these labels: positive",
+        ),
     ],
 )
 def test_bad_data_is_one_clear_line(empty: Project, changes: dict[str, Any], target: str, message: str) -> None:
     (empty.folder / "vacio.txt").write_text("\n", encoding="utf-8")
+    (empty.folder / "siete.csv").write_text("text,label\nbien,2\nmal,7\n", encoding="utf-8")
+    rows = "".join(f"bien {number},2\n" for number in range(40))
+    (empty.folder / "una.csv").write_text(f"text,label\n{rows}", encoding="utf-8")
     result = empty.snakemake(
         target, overlay=overlay(empty, merged(SMALL, changes) | {"corpora": changes.get("corpora", {})})
     )
