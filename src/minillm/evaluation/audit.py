@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import torch
-import transformers
 from torch import Tensor, nn
 
 from minillm.evaluation.causality import Findings, examine, random_ids
@@ -27,6 +26,7 @@ from minillm.model.outside import HuggingFaceModel
 from minillm.training.adopt_model import read_model
 from minillm.training.device import choose_device
 from minillm.training.saved import is_saved_here, load_model
+from minillm.vocabulary.adopt_vocabulary import silence_transformers
 from minillm.vocabulary.tokenizer import SPECIALS, Specials
 
 CLASS_VOCABULARY, CONTEXT = 101, 64  # where neither the model nor the command line says more
@@ -51,8 +51,7 @@ def audit(what: str, stream: TextIO, vocabulary_size: int | None, context: int |
     `what` is a folder, a name on the hub or `file.py:Class`. `vocabulary_size` and `options` (`name=value`, the value
     in JSON) are for a class; `context` is the number of tokens to try. Raises ValueError for what cannot be audited.
     """
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()
+    silence_transformers()
     if what.endswith(".py"):
         raise ValueError(f"{what}: say which class of the file, as {what}:Class")
     is_class = ".py:" in what

@@ -116,14 +116,14 @@ def gather(
 
     def metric(name: str, model: str, split: str = "") -> Quantity:
         """A number of a model, struck out if a leak flatters it: what is measured with the text in the input."""
-        flattering = bool(split) and not name.startswith(OF_TEXTS)
-        return quantity(name, model, split, struck=flattering and model in models and models[model].leaks)
+        leaks = model in models and models[model].leaks
+        return quantity(name, model, split, struck=leaks and is_flattered(name, split))
 
     def studied(name: str, model: str, split: str = "", audited: bool = False) -> Quantity:
         """A number of a study, as `metric` or, if `audited`, as `audit` gives those of the main models."""
         leaks = of_studies.has("leaks", model, "test") and of_studies.get("leaks", model, "test").value > 0
-        flattering = leaks and not audited and not name.startswith(OF_TEXTS)
-        return quantity(name, model, split, struck=flattering, where=of_studies)
+        struck = leaks and not audited and is_flattered(name, split)
+        return quantity(name, model, split, struck=struck, where=of_studies)
 
     def against(name: str, model: str, split: str, stated: float) -> Side:
         """On which side of a number that somebody stated that of a study's model lies."""
@@ -186,6 +186,11 @@ def gather(
         "against": against,
         "draft": [_namespace(check) for check in outcome["checks"] if not check["passed"]],
     }
+
+
+def is_flattered(metric: str, split: str) -> bool:
+    """Whether a leak flatters a number: if it is measured on texts that stand in the input."""
+    return bool(split) and not metric.startswith(OF_TEXTS)
 
 
 def _beside(table: Metrics, model: str, own: tuple[str, str], other: tuple[str, str]) -> Side | None:

@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from minillm.paper.values import OF_TEXTS
+from minillm.paper.values import is_flattered
 from minillm.report.pages import count, number, write_page
 from minillm.stage import run_stage
 
@@ -67,10 +67,7 @@ def _flattered(rows: list[Row]) -> list[bool]:
     leaking = {row["model"] for row in rows if row.get("metric") == "leaks" and float(row["value"]) > 0}
     audited = {row["metric"] for row in rows if row.get("source", "").endswith("/causality.json")}
     return [
-        row.get("model") in leaking
-        and bool(row["split"])
-        and row["metric"] not in audited
-        and not row["metric"].startswith(OF_TEXTS)
+        row.get("model") in leaking and row["metric"] not in audited and is_flattered(row["metric"], row["split"])
         for row in rows
     ]
 

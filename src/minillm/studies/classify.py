@@ -5,15 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
-import transformers
-
 from minillm.studies.classifier import context_of, encode_texts, probabilities, read_classifier
 from minillm.studies.messages import LABELS, label_number
-from minillm.studies.models import find
+from minillm.studies.models import RESULTS, find
 from minillm.text import normalise
 from minillm.training.saved import is_saved_here
-
-RESULTS = Path("results")
+from minillm.vocabulary.adopt_vocabulary import silence_transformers
 
 
 def classify(texts: Iterable[str], pretrained: str | None, screen: TextIO) -> None:
@@ -23,8 +20,7 @@ def classify(texts: Iterable[str], pretrained: str | None, screen: TextIO) -> No
     than the model's context is cut, and standard error says so. Raises ValueError for a text without letters, and for a
     model that does not tell sentiments.
     """
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()
+    silence_transformers()
     place = str(_newest_model()) if pretrained is None else find(pretrained)
     if is_saved_here(Path(place)):
         raise ValueError(f"{place} is a language model: `snakemake sentiment` fine-tunes one to classify")

@@ -20,7 +20,7 @@ from minillm.model.outside import around
 from minillm.training.adopt_model import read_model, read_pretrained
 from minillm.training.device import prepare
 from minillm.training.saved import is_saved_here, load_model
-from minillm.vocabulary.adopt_vocabulary import first_line
+from minillm.vocabulary.adopt_vocabulary import first_line, silence_transformers
 from minillm.vocabulary.tokenizer import encode, vocabulary_size
 
 RESULTS = Path("results")
@@ -57,8 +57,7 @@ def find(what: str) -> str:
 
     Raises ValueError, naming the models of the results, if there is none.
     """
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()
+    silence_transformers()
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     if (Path(what) / "config.json").is_file():
         return what

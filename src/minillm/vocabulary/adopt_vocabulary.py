@@ -71,6 +71,12 @@ def plain(tokenizer: Any) -> Tokenizer:
     return backend
 
 
+def silence_transformers() -> None:
+    """No progress bars and no advice: what a person is told, they are told in our words."""
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+
+
 def first_line(error: Exception) -> str:
     """What transformers says, without the advice that follows."""
     return str(error).strip().partition("\n")[0].rstrip(" .:")
